@@ -1,0 +1,132 @@
+import type { Address } from './address.ts';
+import { effectiveMaxconn, effectiveWeight } from './effective.ts';
+
+/** What an operator wants of a server. HAProxy: `set server <b>/<s> state`. */
+export type AdminState = 'ready' | 'drain' | 'maint';
+
+/**
+ * What health says of a server. HAProxy's SRV_ST_*: `stopped` is down; `starting` is up and warming (slow start);
+ * `stopping` is up but takes no new balanced request (NOLB).
+ */
+export type OperationalState = 'stopped' | 'starting' | 'running' | 'stopping';
+
+/** The options of a server, resolved, that the rooms below `pool/` share. */
+export interface ServerSettings {
+  readonly weight: number;
+  readonly maxconn: number;
+  readonly backup: boolean;
+  readonly slowstartMs: number;
+}
+
+/**
+ * What a scheduler may know of a server. Read-only: each fact has one writer elsewhere.
+ */
+export interface ServerView {
+  readonly id: number;
+  readonly name: string;
+  readonly address: Address;
+  /** Weight as an operator set it, 0..256. */
+  readonly weight: number;
+  /** What schedulers reckon with: weight × 16, less during slow start. */
+  readonly effectiveWeight: number;
+  /** Requests (or leases) that hold a slot now. */
+  readonly active: number;
+  /** No slot is free. */
+  readonly saturated: boolean;
+  readonly backup: boolean;
+}
+
+/** Counters of a server, named as the columns of HAProxy's `show stat`. */
+export class ServerCounters {
+  /** Requests and leases it was given. */
+  stot = 0;
+  /** Times it was chosen by balancing, without those that a retry sent to it again. */
+  lbtot = 0;
+  /** Most requests at one time. */
+  smax = 0;
+  /** Bytes of request bodies sent to it. */
+  bin = 0;
+  /** Bytes of response bodies got from it. */
+  bout = 0;
+  /** Attempts that could not connect. */
+  econ = 0;
+  /** Attempts that ended without a whole valid response. */
+  eresp = 0;
+  /** Retries on the same server. */
+  wretr = 0;
+  /** Retries that left it for another server. */
+  wredis = 0;
+  cli_abrt = 0;
+  srv_abrt = 0;
+  /** Connections made. */
+  connect = 0;
+  /** Requests sent over a connection that had served before. */
+  reuse = 0;
+  /** Checks made. */
+  chkpass = 0;
+  /** Checks failed while it was still considered up. */
+  chkfail = 0;
+  /** Times it went down. */
+  chkdown = 0;
+  /** Responses by class; index 0 counts what is none of 1xx to 5xx. */
+  readonly hrsp: [number, number, number, number, number, number] = [0, 0, 0, 0, 0, 0];
+}
+
+/** One backend server: its facts, its slots and its counters. */
+export class Server implements ServerView {
+  readonly id: number;
+  readonly name: string;
+  readonly address: Address;
+  readonly settings: ServerSettings;
+  readonly backup: boolean;
+  readonly counters: ServerCounters = new ServerCounters();
+
+  // Written by pool/ for an operator.
+  weight: number;
+  admin: AdminState = 'ready';
+  /** It has been removed from its pool. */
+  removed = false;
+
+  // Written by health/.
+  operational: OperationalState = 'running';
+  /** When it came up, on the environment's clock, while it is `starting`. */
+  startedAt: number | undefined = undefined;
+
+  // Written by pool/ at each slot taken or freed, and by servers/ when a fact above changed.
+  active = 0;
+  effectiveWeight: number;
+  /** Slots it has now; 0 is no limit. */
+  maxconn: number;
+
+  constructor(id: number, name: string, address: Address, settings: ServerSettings) {
+    this.id = id;
+    this.name = name;
+    this.address = address;
+    this.settings = settings;
+    this.backup = settings.backup;
+    this.weight = settings.weight;
+    this.maxconn = settings.maxconn;
+    this.effectiveWeight = effectiveWeight(this.weight, 0, undefined);
+  }
+
+  get saturated(): boolean {
+    return this.maxconn !== 0 && this.active >= this.maxconn;
+  }
+
+  /** It takes balanced requests. HAProxy: srv_currently_usable. */
+  get usable(): boolean {
+    return (
+      this.effectiveWeight !== 0 &&
+      this.admin === 'ready' &&
+      (this.operational === 'running' || this.operational === 'starting') &&
+      !this.removed
+    );
+  }
+
+  /** Works out the effective weight and limit anew. */
+  recalculate(now: number): void {
+    const warmForMs = this.operational === 'starting' && this.startedAt !== undefined ? now - this.startedAt : undefined;
+    this.effectiveWeight = effectiveWeight(this.weight, this.settings.slowstartMs, warmForMs);
+    this.maxconn = effectiveMaxconn(this.settings.maxconn, this.settings.slowstartMs, warmForMs);
+  }
+}
