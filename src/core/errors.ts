@@ -24,8 +24,23 @@ export type TerminationFlags =
   | 'KH'
   | 'KD';
 
+/** A stable code that tells what failed. */
+export type ErrorCode =
+  | 'EK_NO_SERVER'
+  | 'EK_QUEUE_FULL'
+  | 'EK_QUEUE_TIMEOUT'
+  | 'EK_CONNECT'
+  | 'EK_CONNECT_TIMEOUT'
+  | 'EK_BAD_RESPONSE'
+  | 'EK_SERVER_TIMEOUT'
+  | 'EK_CUT'
+  | 'EK_CLOSED'
+  | 'EK_ABORTED'
+  | 'EK_BODY_CONSUMED'
+  | 'EK_UNKNOWN_SERVER';
+
 /** Every error code, with the status a client gets for it, its usual termination flags and its message. */
-export const ERRORS = {
+export const ERRORS: Readonly<Record<ErrorCode, { status: number; flags: TerminationFlags; message: string }>> = {
   EK_NO_SERVER: { status: 503, flags: 'SC', message: 'no server can take the request' },
   EK_QUEUE_FULL: { status: 503, flags: 'SQ', message: 'every usable server is full' },
   EK_QUEUE_TIMEOUT: { status: 503, flags: 'sQ', message: 'no server came free in time' },
@@ -38,10 +53,7 @@ export const ERRORS = {
   EK_ABORTED: { status: 499, flags: 'CH', message: 'the caller left' },
   EK_BODY_CONSUMED: { status: 500, flags: 'IH', message: 'the request body was consumed before the pool got it' },
   EK_UNKNOWN_SERVER: { status: 500, flags: '--', message: 'the pool has no such server' },
-} as const satisfies Record<string, { status: number; flags: TerminationFlags; message: string }>;
-
-/** A stable code that tells what failed. */
-export type ErrorCode = keyof typeof ERRORS;
+};
 
 /** What an `EvenkeelError` may be told beyond its code. */
 export interface ErrorDetails {

@@ -32,7 +32,8 @@ export class OptionReader {
     this.path = path;
     this.faults = faults;
     const isObject = typeof raw === 'object' && raw !== null && !Array.isArray(raw);
-    if (!isObject && raw !== undefined) this.faults.push({ path: path || 'options', value: raw, message: `${show(raw)} is not an object` });
+    if (!isObject && raw !== undefined)
+      this.faults.push({ path: path || 'options', value: raw, message: `${show(raw)} is not an object` });
     this.#raw = isObject ? (raw as Record<string, unknown>) : {};
   }
 
@@ -68,22 +69,37 @@ export class OptionReader {
     return fallback;
   }
 
-  integer<D>(key: string, { default: fallback, min = 0, max = Number.MAX_SAFE_INTEGER }: Range & { default: D }): number | D {
-    const allowed = max === Number.MAX_SAFE_INTEGER ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
+  integer<D>(
+    key: string,
+    { default: fallback, min = 0, max = Number.MAX_SAFE_INTEGER }: Range & { default: D },
+  ): number | D {
+    const allowed =
+      max === Number.MAX_SAFE_INTEGER ? `an integer of at least ${min}` : `an integer from ${min} to ${max}`;
     return this.read(key, fallback, allowed, (value) =>
       typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max ? value : undefined,
     );
   }
 
-  durationMs<D>(key: string, { default: fallback, min = 0, max = Number.POSITIVE_INFINITY }: Range & { default: D }): number | D {
+  durationMs<D>(
+    key: string,
+    { default: fallback, min = 0, max = Number.POSITIVE_INFINITY }: Range & { default: D },
+  ): number | D {
     const upTo = max === Number.POSITIVE_INFINITY ? '' : `, at most ${max} ms`;
-    return this.read(key, fallback, `a duration (250, '250ms', '2s', '1m', '1h', '1d') of at least ${min} ms${upTo}`, (value) => {
-      const ms = parseDuration(value);
-      return ms !== undefined && ms >= min && ms <= max ? ms : undefined;
-    });
+    return this.read(
+      key,
+      fallback,
+      `a duration (250, '250ms', '2s', '1m', '1h', '1d') of at least ${min} ms${upTo}`,
+      (value) => {
+        const ms = parseDuration(value);
+        return ms !== undefined && ms >= min && ms <= max ? ms : undefined;
+      },
+    );
   }
 
-  bytes<D>(key: string, { default: fallback, min = 0, max = Number.POSITIVE_INFINITY }: Range & { default: D }): number | D {
+  bytes<D>(
+    key: string,
+    { default: fallback, min = 0, max = Number.POSITIVE_INFINITY }: Range & { default: D },
+  ): number | D {
     return this.read(key, fallback, `a size (65536, '64kb', '1mb') of at least ${min} bytes`, (value) => {
       const bytes = parseSize(value);
       return bytes !== undefined && bytes >= min && bytes <= max ? bytes : undefined;
@@ -94,12 +110,23 @@ export class OptionReader {
     return this.read(key, fallback, 'true or false', (value) => (typeof value === 'boolean' ? value : undefined));
   }
 
-  string<D>(key: string, { default: fallback, allowed = 'a string that is not empty', test = /./ }: { default: D; allowed?: string; test?: RegExp }): string | D {
-    return this.read(key, fallback, allowed, (value) => (typeof value === 'string' && test.test(value) ? value : undefined));
+  string<D>(
+    key: string,
+    {
+      default: fallback,
+      allowed = 'a string that is not empty',
+      test = /./,
+    }: { default: D; allowed?: string; test?: RegExp },
+  ): string | D {
+    return this.read(key, fallback, allowed, (value) =>
+      typeof value === 'string' && test.test(value) ? value : undefined,
+    );
   }
 
   oneOf<const T extends string, D>(key: string, values: readonly T[], { default: fallback }: { default: D }): T | D {
-    return this.read(key, fallback, values.map((value) => `'${value}'`).join(', '), (value) => values.find((known) => known === value));
+    return this.read(key, fallback, values.map((value) => `'${value}'`).join(', '), (value) =>
+      values.find((known) => known === value),
+    );
   }
 
   /** A function; its own type is the caller's word, since a function's parameters cannot be looked at. */

@@ -15,7 +15,8 @@ export interface Address {
   readonly authority: string;
 }
 
-export const ADDRESS_FORMS = "'http://host:port', 'https://host:port', 'host:port' or 'unix:/path', without path, query or user info";
+export const ADDRESS_FORMS =
+  "'http://host:port', 'https://host:port', 'host:port' or 'unix:/path', without path, query or user info";
 
 /** Reads an address; `undefined` when it is none of `ADDRESS_FORMS`. A trailing `/` is ignored. */
 export function parseAddress(text: unknown): Address | undefined {
@@ -37,12 +38,26 @@ export function parseAddress(text: unknown): Address | undefined {
   if (port === 0) return undefined;
   const bracketed = url.hostname;
   const host = bracketed.startsWith('[') ? bracketed.slice(1, -1) : bracketed;
-  return Object.freeze({ url: `${url.protocol}//${bracketed}:${port}`, tls, host, port, socketPath: undefined, authority: url.host });
+  return Object.freeze({
+    url: `${url.protocol}//${bracketed}:${port}`,
+    tls,
+    host,
+    port,
+    socketPath: undefined,
+    authority: url.host,
+  });
 }
 
 function unixAddress(path: string): Address | undefined {
   if (!path.startsWith('/') || path.includes('\0') || path.length > 107) return undefined; // sun_path holds 108 bytes with its NUL
-  return Object.freeze({ url: `unix:${path}`, tls: false, host: 'localhost', port: 0, socketPath: path, authority: 'localhost' });
+  return Object.freeze({
+    url: `unix:${path}`,
+    tls: false,
+    host: 'localhost',
+    port: 0,
+    socketPath: path,
+    authority: 'localhost',
+  });
 }
 
 /** `host:port` with an IPv6 host in brackets. */

@@ -125,7 +125,8 @@ export class Server implements ServerView {
 
   /** Works out the effective weight and limit anew. */
   recalculate(now: number): void {
-    const warmForMs = this.operational === 'starting' && this.startedAt !== undefined ? now - this.startedAt : undefined;
+    const warmForMs =
+      this.operational === 'starting' && this.startedAt !== undefined ? now - this.startedAt : undefined;
     this.effectiveWeight = effectiveWeight(this.weight, this.settings.slowstartMs, warmForMs);
     this.maxconn = effectiveMaxconn(this.settings.maxconn, this.settings.slowstartMs, warmForMs);
   }
