@@ -1,0 +1,246 @@
+import { FIELD_VALUE, TOKEN } from './characters.ts';
+
+/** Largest response head, status line and blank line included, in bytes. */
+export const MAX_HEAD_BYTES = 16_384;
+
+/** Most fields in a head or in a trailer section. HAProxy: tune.http.maxhdr. */
+export const MAX_FIELDS = 101;
+
+/** How the end of a body is known: by length, by the last chunk, by the end of the connection; or there is none. */
+export type BodyKind = 'none' | 'length' | 'chunked' | 'close';
+
+/** A response's head, checked, with what concerns only the connection it came over taken out of `headers`. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly reason: string;
+  /** Names and values in turn, as they came: end-to-end fields only, `content-length` at most once. */
+  readonly headers: string[];
+  readonly bodyKind: BodyKind;
+  /** Bytes of the body when `bodyKind` is `length`, else 0. */
+  readonly contentLength: number;
+  /** The connection may serve another request afterwards. */
+  readonly keepAlive: boolean;
+  /** What `Keep-Alive: timeout=N` promises, in milliseconds. */
+  readonly keepAliveTimeoutMs: number | undefined;
+  /** The `Upgrade` field, where `Connection` names it. */
+  readonly upgrade: string | undefined;
+  /** NTLM or Negotiate asks to authenticate the connection and not the request (RFC 4559 §6). */
+  readonly authenticatesConnection: boolean;
+}
+
+/** What is wrong with a message, in words for an operator. */
+export class BadMessage extends Error {
+  override readonly name: string = 'BadMessage';
+}
+
+const CR = 13;
+const SPACE = 32;
+const TAB = 9;
+const COLON = 58;
+
+/** Reads fields from `start` up to the empty line before `end` and hands each to `field`. Returns their number. */
+export function parseFields(text: string, start: number, end: number, field: (name: string, value: string) => void): number {
+  let at = start;
+  let count = 0;
+  while (at < end) {
+    if (++count > MAX_FIELDS) throw new BadMessage(`more than ${MAX_FIELDS} fields`);
+    const nameStart = at;
+    let code = text.charCodeAt(at);
+    while (code !== COLON) {
+      if (TOKEN[code] !== 1 || at >= end) throw new BadMessage('an illegal field name');
+      code = text.charCodeAt(++at);
+    }
+    if (at === nameStart) throw new BadMessage('an empty field name');
+    const name = text.substring(nameStart, at);
+    at++;
+    code = text.charCodeAt(at);
+    while (code === SPACE || code === TAB) code = text.charCodeAt(++at);
+    const valueStart = at;
+    let valueEnd = at; // one past the last character that is no white space
+    while (FIELD_VALUE[code] === 1) {
+      at++;
+      if (code !== SPACE && code !== TAB) valueEnd = at;
+      code = text.charCodeAt(at);
+    }
+    // `text` ends in CRLF at `end`, so a line always stops before it.
+    if (code !== CR || text.charCodeAt(at + 1) !== 10) throw new BadMessage('an illegal character in a field value');
+    field(name, text.substring(valueStart, valueEnd));
+    at += 2;
+  }
+  return count;
+}
+
+/** Gathers what the fields of one head say about the message and its connection. */
+class HeadReader {
+  headers: string[] = [];
+  contentLength = -1;
+  transferEncoding: string | undefined = undefined;
+  connection: string | undefined = undefined;
+  keepAliveTimeoutMs: number | undefined = undefined;
+  upgrade: string | undefined = undefined;
+  authenticatesConnection = false;
+
+  reset(): void {
+    this.headers = [];
+    this.contentLength = -1;
+    this.transferEncoding = undefined;
+    this.connection = undefined;
+    this.keepAliveTimeoutMs = undefined;
+    this.upgrade = undefined;
+    this.authenticatesConnection = false;
+  }
+
+  readonly field = (name: string, value: string): void => {
+    // Only names of these lengths matter here, so most fields cost no lower-casing.
+    switch (name.length) {
+      case 2:
+        if (name.toLowerCase() === 'te') return;
+        break;
+      case 7:
+        if (name.toLowerCase() === 'upgrade') {
+          this.upgrade = this.upgrade === undefined ? value : `${this.upgrade}, ${value}`;
+          return;
+        }
+        break;
+      case 10:
+        switch (name.toLowerCase()) {
+          case 'connection':
+            this.connection = this.connection === undefined ? value : `${this.connection},${value}`;
+            return;
+          case 'keep-alive':
+            this.#keepAlive(value);
+            return;
+        }
+        break;
+      case 14:
+        if (name.toLowerCase() === 'content-length') {
+          this.#contentLength(name, value);
+          return;
+        }
+        break;
+      case 16:
+        switch (name.toLowerCase()) {
+          case 'proxy-connection':
+            return;
+          case 'www-authenticate':
+            this.#authenticate(value);
+        }
+        break;
+      case 17:
+        if (name.toLowerCase() === 'transfer-encoding') {
+          if (this.transferEncoding !== undefined) throw new BadMessage('two Transfer-Encoding fields');
+          this.transferEncoding = value;
+          return;
+        }
+        break;
+      case 18:
+        if (name.toLowerCase() === 'proxy-authenticate') {
+          this.#authenticate(value);
+          return;
+        }
+        break;
+    }
+    this.headers.push(name, value);
+  };
+
+  /** Equal values, in several fields or in a list, are one (RFC 9110 §8.6); anything else cannot be trusted. */
+  #contentLength(name: string, value: string): void {
+    for (const part of value.includes(',') ? value.split(',') : [value]) {
+      const digits = part.trim();
+      if (!/^\d+$/.test(digits)) throw new BadMessage('Content-Length is no number');
+      const length = Number(digits);
+      if (length > Number.MAX_SAFE_INTEGER) throw new BadMessage('Content-Length is too large');
+      if (this.contentLength === -1) {
+        this.contentLength = length;
+        this.headers.push(name, digits);
+      } else if (length !== this.contentLength) throw new BadMessage('Content-Length values differ');
+    }
+  }
+
+  #keepAlive(value: string): void {
+    const match = /(?:^|[,;\s])timeout\s*=\s*(\d{1,9})/i.exec(value);
+    if (match) this.keepAliveTimeoutMs = Number(match[1]) * 1000;
+  }
+
+  #authenticate(value: string): void {
+    if (/^(?:ntlm|nego)/i.test(value)) this.authenticatesConnection = true;
+  }
+}
+
+/** One for all: a head is read in one go, and a reader a response would be garbage on the hot path. */
+const read = new HeadReader();
+
+/**
+ * Reads a whole head. `end` is the index just behind the CRLF of its last line (the empty line follows).
+ * @param method of the request: a response to HEAD has no body
+ * @throws {BadMessage} for anything that RFC 9112 does not allow and much that it only tolerates
+ */
+export function parseResponseHead(text: string, end: number, method: string): ResponseHead {
+  if (!text.startsWith('HTTP/1.')) throw new BadMessage('the answer is not HTTP/1.1');
+  const minor = text.charCodeAt(7) - 48;
+  if ((minor !== 0 && minor !== 1) || text.charCodeAt(8) !== SPACE) throw new BadMessage('the HTTP version is neither 1.0 nor 1.1');
+  const hundreds = text.charCodeAt(9) - 48;
+  const tens = text.charCodeAt(10) - 48;
+  const ones = text.charCodeAt(11) - 48;
+  if (hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9) throw new BadMessage('an illegal status code');
+  const status = hundreds * 100 + tens * 10 + ones;
+  let at = 12;
+  if (text.charCodeAt(at) === SPACE) at++;
+  else if (text.charCodeAt(at) !== CR) throw new BadMessage('an illegal status code');
+  const reasonStart = at;
+  while (FIELD_VALUE[text.charCodeAt(at)] === 1) at++;
+  if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== 10) throw new BadMessage('an illegal character in the status line');
+  const reason = text.substring(reasonStart, at);
+
+  read.reset();
+  parseFields(text, at + 2, end, read.field);
+
+  let keepAlive = minor === 1;
+  let upgrade: string | undefined;
+  let { headers } = read;
+  if (read.connection !== undefined) {
+    const tokens = read.connection.toLowerCase().split(',').map(trim);
+    if (tokens.includes('close')) keepAlive = false;
+    else if (minor === 0) keepAlive = tokens.includes('keep-alive');
+    if (tokens.includes('upgrade')) upgrade = read.upgrade;
+    headers = withoutFields(headers, tokens);
+  }
+
+  const bodyless = method === 'HEAD' || status === 204 || status === 304 || status < 200;
+  let bodyKind: BodyKind;
+  let contentLength = 0;
+  if (read.transferEncoding !== undefined) {
+    if (read.transferEncoding.toLowerCase() !== 'chunked') throw new BadMessage('a transfer coding other than chunked');
+    if (read.contentLength !== -1) throw new BadMessage('both Content-Length and Transfer-Encoding');
+    if (minor === 0) throw new BadMessage('Transfer-Encoding in an HTTP/1.0 response');
+    bodyKind = bodyless ? 'none' : 'chunked';
+  } else if (bodyless) {
+    bodyKind = 'none';
+    // RFC 9110 §8.6: a server must not send it with these.
+    if (read.contentLength !== -1 && (status < 200 || status === 204)) headers = withoutFields(headers, ['content-length'], true);
+  } else if (read.contentLength !== -1) {
+    bodyKind = read.contentLength === 0 ? 'none' : 'length';
+    contentLength = read.contentLength;
+  } else {
+    bodyKind = 'close';
+    keepAlive = false;
+  }
+  const { keepAliveTimeoutMs, authenticatesConnection } = read;
+  return { status, reason, headers, bodyKind, contentLength, keepAlive, keepAliveTimeoutMs, upgrade, authenticatesConnection };
+}
+
+function trim(text: string): string {
+  return text.trim();
+}
+
+/** Drops the fields that `Connection` names; `content-length` only when asked, since it is framing and not an option. */
+function withoutFields(headers: string[], names: readonly string[], framing = false): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    const lower = name.toLowerCase();
+    if (names.includes(lower) && (framing || lower !== 'content-length')) continue;
+    kept.push(name, headers[i + 1] as string);
+  }
+  return kept;
+}
