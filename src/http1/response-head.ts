@@ -39,7 +39,12 @@ const TAB = 9;
 const COLON = 58;
 
 /** Reads fields from `start` up to the empty line before `end` and hands each to `field`. Returns their number. */
-export function parseFields(text: string, start: number, end: number, field: (name: string, value: string) => void): number {
+export function parseFields(
+  text: string,
+  start: number,
+  end: number,
+  field: (name: string, value: string) => void,
+): number {
   let at = start;
   let count = 0;
   while (at < end) {
@@ -178,18 +183,21 @@ const read = new HeadReader();
 export function parseResponseHead(text: string, end: number, method: string): ResponseHead {
   if (!text.startsWith('HTTP/1.')) throw new BadMessage('the answer is not HTTP/1.1');
   const minor = text.charCodeAt(7) - 48;
-  if ((minor !== 0 && minor !== 1) || text.charCodeAt(8) !== SPACE) throw new BadMessage('the HTTP version is neither 1.0 nor 1.1');
+  if ((minor !== 0 && minor !== 1) || text.charCodeAt(8) !== SPACE)
+    throw new BadMessage('the HTTP version is neither 1.0 nor 1.1');
   const hundreds = text.charCodeAt(9) - 48;
   const tens = text.charCodeAt(10) - 48;
   const ones = text.charCodeAt(11) - 48;
-  if (hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9) throw new BadMessage('an illegal status code');
+  if (hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9)
+    throw new BadMessage('an illegal status code');
   const status = hundreds * 100 + tens * 10 + ones;
   let at = 12;
   if (text.charCodeAt(at) === SPACE) at++;
   else if (text.charCodeAt(at) !== CR) throw new BadMessage('an illegal status code');
   const reasonStart = at;
   while (FIELD_VALUE[text.charCodeAt(at)] === 1) at++;
-  if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== 10) throw new BadMessage('an illegal character in the status line');
+  if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== 10)
+    throw new BadMessage('an illegal character in the status line');
   const reason = text.substring(reasonStart, at);
 
   read.reset();
@@ -217,7 +225,8 @@ export function parseResponseHead(text: string, end: number, method: string): Re
   } else if (bodyless) {
     bodyKind = 'none';
     // RFC 9110 §8.6: a server must not send it with these.
-    if (read.contentLength !== -1 && (status < 200 || status === 204)) headers = withoutFields(headers, ['content-length'], true);
+    if (read.contentLength !== -1 && (status < 200 || status === 204))
+      headers = withoutFields(headers, ['content-length'], true);
   } else if (read.contentLength !== -1) {
     bodyKind = read.contentLength === 0 ? 'none' : 'length';
     contentLength = read.contentLength;
@@ -226,7 +235,17 @@ export function parseResponseHead(text: string, end: number, method: string): Re
     keepAlive = false;
   }
   const { keepAliveTimeoutMs, authenticatesConnection } = read;
-  return { status, reason, headers, bodyKind, contentLength, keepAlive, keepAliveTimeoutMs, upgrade, authenticatesConnection };
+  return {
+    status,
+    reason,
+    headers,
+    bodyKind,
+    contentLength,
+    keepAlive,
+    keepAliveTimeoutMs,
+    upgrade,
+    authenticatesConnection,
+  };
 }
 
 function trim(text: string): string {

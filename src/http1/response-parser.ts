@@ -96,7 +96,11 @@ export class ResponseParser {
   finish(): void {
     if (this.#state === 'close') this.#end(undefined);
     else if (this.#state !== 'done' && this.#state !== 'bad') {
-      this.#bad(this.#received ? 'the connection was closed before the response was complete' : 'the connection was closed before a response');
+      this.#bad(
+        this.#received
+          ? 'the connection was closed before the response was complete'
+          : 'the connection was closed before a response',
+      );
     }
   }
 
@@ -136,7 +140,8 @@ export class ResponseParser {
     const text = before === 0 ? fresh : this.#partial + fresh;
     const blank = text.indexOf('\r\n\r\n', before > 3 ? before - 3 : 0);
     if (blank === -1 || blank + 4 > MAX_HEAD_BYTES) {
-      if (blank !== -1 || text.length >= MAX_HEAD_BYTES) throw new BadMessage(`a head of more than ${MAX_HEAD_BYTES} bytes`);
+      if (blank !== -1 || text.length >= MAX_HEAD_BYTES)
+        throw new BadMessage(`a head of more than ${MAX_HEAD_BYTES} bytes`);
       refuseHopeless(text, before);
       this.#partial = text;
       return take;
@@ -253,7 +258,16 @@ export class ResponseParser {
 /** Fields that frame, route or authenticate a message must not come behind its body (RFC 9110 §6.5.1). */
 const NEVER_A_TRAILER: ReadonlySet<string> = new Set([
   ...['connection', 'content-encoding', 'content-length', 'content-range', 'content-type', 'host', 'keep-alive'],
-  ...['proxy-authenticate', 'proxy-connection', 'set-cookie', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'www-authenticate'],
+  ...[
+    'proxy-authenticate',
+    'proxy-connection',
+    'set-cookie',
+    'te',
+    'trailer',
+    'transfer-encoding',
+    'upgrade',
+    'www-authenticate',
+  ],
 ]);
 
 /** An incomplete head that can become none is refused now: its server may keep the connection open for ever. */

@@ -1,0 +1,148 @@
+import type { RequestFraming } from '../http1/request-head.ts';
+import type { ClientRequest } from './forwarder.ts';
+
+/** Takes a request's body on its way to a server. */
+export interface BodySink {
+  /** Returns `false` to be asked no more until `resume`. */
+  onRequestBody(chunk: Buffer): boolean;
+  /** @param trailers names and values in turn */
+  onRequestEnd(trailers: readonly string[]): void;
+  /** The client's message broke: it left, or sent more or less than its Content-Length. */
+  onRequestBroken(): void;
+}
+
+/**
+ * The body of one request, over all attempts: read from the client only once somebody takes it, with a bounded copy kept so
+ * that a second attempt can have it again.
+ */
+export class RequestBody {
+  readonly framing: RequestFraming;
+  readonly #limit: number;
+  #source: ClientRequest | undefined;
+  /** Everything read so far; `undefined` once it exceeded the limit. */
+  #kept: Buffer[] | undefined = [];
+  #keptBytes = 0;
+  #received = 0;
+  #ended = false;
+  #broken = false;
+  #reading = false;
+  #sink: BodySink | undefined;
+
+  private constructor(framing: RequestFraming, source: ClientRequest | undefined, limit: number) {
+    this.framing = framing;
+    this.#source = source;
+    this.#limit = limit;
+    this.#ended = source === undefined;
+  }
+
+  /** No body. */
+  static readonly none: RequestBody = new RequestBody('none', undefined, 0);
+
+  /** A body that is held whole already. */
+  static of(bytes: Buffer): RequestBody {
+    const body = new RequestBody(bytes.length, undefined, bytes.length);
+    body.#keep(bytes);
+    return body;
+  }
+
+  /** A body still to be read; up to `limit` bytes of it are kept. */
+  static from(source: ClientRequest, framing: RequestFraming, limit: number): RequestBody {
+    return new RequestBody(framing, source, limit);
+  }
+
+  /** All that was read is still held, so that it can be sent again. */
+  get replayable(): boolean {
+    return this.#kept !== undefined && !this.#broken;
+  }
+
+  /** The client has sent all of it. */
+  get complete(): boolean {
+    return this.#ended;
+  }
+
+  /** Sends all that is held to `sink`, then what still comes. */
+  start(sink: BodySink): void {
+    this.#sink = sink;
+    let flowing = true;
+    for (const chunk of this.#kept ?? []) flowing = sink.onRequestBody(chunk);
+    if (this.#sink !== sink) return; // the sink gave up on a chunk
+    if (this.#broken) sink.onRequestBroken();
+    else if (this.#ended) sink.onRequestEnd(this.#source?.rawTrailers ?? []);
+    else if (!this.#reading) this.#read();
+    else if (flowing) this.#source?.resume();
+  }
+
+  /** The sink takes no more; the client is held up. */
+  stop(): void {
+    this.#sink = undefined;
+    if (this.#reading && !this.#ended) this.#source?.pause();
+  }
+
+  resume(): void {
+    if (!this.#ended) this.#source?.resume();
+  }
+
+  /** Reads and forgets what still comes, up to `limit` bytes, then calls back unless all had come. */
+  drain(limit: number, exceeded: () => void): void {
+    const source = this.#source;
+    this.#kept = undefined;
+    if (this.#ended || this.#broken || !source) return;
+    let left = limit;
+    this.#sink = {
+      onRequestBody: (chunk) => {
+        left -= chunk.length;
+        if (left < 0) {
+          this.stop();
+          exceeded();
+        }
+        return left >= 0;
+      },
+      onRequestEnd: () => {},
+      onRequestBroken: () => {},
+    };
+    if (this.#reading) source.resume();
+    else this.#read();
+  }
+
+  #read(): void {
+    const source = this.#source;
+    if (!source) return;
+    this.#reading = true;
+    source.on('data', this.#onData);
+    source.on('end', this.#onEnd);
+    source.on('error', this.#onBroken);
+    source.on('aborted', this.#onBroken);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#received += chunk.length;
+    if (typeof this.framing === 'number' && this.#received > this.framing) {
+      this.#onBroken();
+      return;
+    }
+    this.#keep(chunk);
+    if (this.#sink && !this.#sink.onRequestBody(chunk)) this.#source?.pause();
+  };
+
+  readonly #onEnd = (): void => {
+    if (typeof this.framing === 'number' && this.#received !== this.framing) {
+      this.#onBroken();
+      return;
+    }
+    this.#ended = true;
+    this.#sink?.onRequestEnd(this.#source?.rawTrailers ?? []);
+  };
+
+  readonly #onBroken = (): void => {
+    if (this.#broken || this.#ended) return;
+    this.#broken = true;
+    this.#sink?.onRequestBroken();
+  };
+
+  #keep(chunk: Buffer): void {
+    if (!this.#kept) return;
+    this.#keptBytes += chunk.length;
+    if (this.#keptBytes > this.#limit) this.#kept = undefined;
+    else this.#kept.push(chunk);
+  }
+}

@@ -1,0 +1,91 @@
+import { ServerResponse } from 'node:http';
+import type { ResponseHead } from '../http1/response-head.ts';
+import type { ClientResponse, MutableHead } from './forwarder.ts';
+
+/** Of these a response has one; the server's takes the place of what an earlier middleware has set. */
+const SINGLE: ReadonlySet<string> = new Set([
+  ...[
+    'age',
+    'content-encoding',
+    'content-length',
+    'content-location',
+    'content-range',
+    'content-type',
+    'date',
+    'etag',
+    'expires',
+  ],
+  ...['last-modified', 'location', 'retry-after', 'server', 'x-powered-by'],
+]);
+
+/**
+ * Gives the client's response its head. What earlier middleware has set stays; where both have a field, both are sent,
+ * except for fields of which there is one.
+ */
+export function writeResponseHead(response: ClientResponse, { status, reason, headers }: MutableHead): void {
+  if (!(response instanceof ServerResponse)) {
+    // HTTP/2 has no reason phrase, and its compatibility API would keep only the last line of a repeated field.
+    addFields(response, headers);
+    response.statusCode = status;
+    response.writeHead(status);
+    return;
+  }
+  // The array is the fast way, but it silently drops all earlier values of a name that is in both.
+  if (response.getHeaderNames().length === 0) {
+    response.writeHead(status, reason, headers);
+    return;
+  }
+  addFields(response, headers);
+  response.writeHead(status, reason);
+}
+
+function addFields(response: ClientResponse, headers: readonly string[]): void {
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = headers[i] as string;
+    const value = headers[i + 1] as string;
+    if (SINGLE.has(name.toLowerCase())) response.setHeader(name, value);
+    else (response as ServerResponse).appendHeader(name, value);
+  }
+}
+
+/** Passes a 1xx on, as far as Node's servers can: 102 over HTTP/1.1, and 103 with a `Link`. */
+export function writeInterim(response: ClientResponse, head: ResponseHead): void {
+  if (response.headersSent || response.req.httpVersion === '1.0') return;
+  try {
+    if (head.status === 102 && response instanceof ServerResponse) response.writeProcessing();
+    else if (head.status === 103) response.writeEarlyHints(hints(head.headers));
+  } catch {
+    // A `Link` that Node does not take for one is not worth an answer: the final response is still to come.
+  }
+}
+
+function hints(headers: readonly string[]): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = {};
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    const name = (headers[i] as string).toLowerCase();
+    const value = headers[i + 1] as string;
+    const known = fields[name];
+    if (known === undefined) fields[name] = name === 'link' ? [value] : value;
+    else fields[name] = Array.isArray(known) ? [...known, value] : `${known}, ${value}`;
+  }
+  return fields;
+}
+
+/** Trailers reach a client only behind a chunked HTTP/1.1 body, or over HTTP/2. */
+export function writeTrailers(response: ClientResponse, trailers: readonly string[]): void {
+  if (trailers.length === 0) return;
+  if (response instanceof ServerResponse && !response.chunkedEncoding) return;
+  const fields: [string, string][] = [];
+  for (let i = 0; i + 1 < trailers.length; i += 2) fields.push([trailers[i] as string, trailers[i + 1] as string]);
+  if (response instanceof ServerResponse) response.addTrailers(fields);
+  else for (const [name, value] of fields) response.setTrailer(name.toLowerCase(), value);
+}
+
+/**
+ * Ends the client's connection (over HTTP/2, its stream) in the middle of a response, so that nobody takes what came for the
+ * whole. Nothing can be said any more, so nothing is.
+ */
+export function cutResponse(response: ClientResponse): void {
+  if (response instanceof ServerResponse) response.destroy();
+  else response.stream?.close(2 /* INTERNAL_ERROR: RFC 9113 §7 */);
+}

@@ -1,0 +1,102 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import type { ClientSession, ConnectionPool } from '../connections/connection-pool.ts';
+import type { DialTarget } from '../connections/dial.ts';
+import type { Outcome } from '../core/outcome.ts';
+import type { FieldMap } from '../http1/request-head.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
+import type { Server } from '../servers/server.ts';
+import type { RequestBody } from './body-replay.ts';
+import type { Http1Connection } from './http1-connection.ts';
+
+/** A request of Node's own servers, HTTP/1.1 or HTTP/2. */
+export type ClientRequest = IncomingMessage | Http2ServerRequest;
+
+/** The response that belongs to a `ClientRequest`. */
+export type ClientResponse = ServerResponse | Http2ServerResponse;
+
+/** Time limits of one exchange, in milliseconds; `Infinity` is none. */
+export interface ExchangeTimeouts {
+  readonly connectMs: number;
+  readonly serverMs: number;
+  readonly clientMs: number;
+  readonly tunnelMs: number;
+  readonly serverFinMs: number;
+  readonly clientFinMs: number;
+}
+
+/** A response's head as rules may still change it. */
+export interface MutableHead {
+  status: number;
+  reason: string;
+  /** Names and values in turn. */
+  headers: string[];
+}
+
+/** One client request, over all attempts to carry it. The pool makes it; an engine carries it to one server at a time. */
+export interface HttpExchange {
+  readonly request: ClientRequest;
+  readonly response: ClientResponse;
+  readonly method: string;
+  /** The target as it is sent. */
+  readonly target: string;
+  /** The fields to send, before hop-by-hop fields are dropped. */
+  readonly headers: FieldMap;
+  readonly body: RequestBody;
+  /** It may reach a server twice: its method is idempotent, or the pool's options allow it for all. */
+  readonly idempotent: boolean;
+  readonly session: ClientSession | undefined;
+  readonly timeouts: ExchangeTimeouts;
+  readonly clientAddress: string | undefined;
+  /** The client came over TLS. */
+  readonly secure: boolean;
+  /** The protocol that an upgrade asks for. */
+  readonly upgrade: string | undefined;
+  /** The client waits for a 100 before it sends its body. */
+  readonly expectContinue: boolean;
+  /** Bytes read off the client's socket behind an upgrade's head. */
+  readonly upgradeHead: Buffer | undefined;
+  /** The raw socket of an upgrade. */
+  readonly upgradeSocket: Duplex | undefined;
+  /** Bytes of request body sent to servers. */
+  bytesIn: number;
+  /** Bytes of response body (or of the tunnel) passed to the client. */
+  bytesOut: number;
+  /** When a connection was there, on the environment's clock. */
+  connectedAt: number;
+  /** When the response's head was there. */
+  respondedAt: number;
+  /**
+   * A final response's head is there. May change it.
+   * @returns what to refuse it with, or `undefined` to pass it on
+   */
+  onResponse(head: MutableHead): Outcome | undefined;
+}
+
+/** What carries traffic to one server: its facts and its connections. */
+export interface Endpoint {
+  readonly server: Server;
+  readonly target: DialTarget;
+  readonly connections: ConnectionPool<Http1Connection>;
+}
+
+/** One attempt under way. */
+export interface Attempt {
+  /** Ends it at once, without an outcome: the client left, or the pool is closing. */
+  abort(): void;
+}
+
+/** Carries an exchange to one server. Nothing that a server or a client sends may throw out of it. */
+export interface Forwarder {
+  /**
+   * @param fresh a new connection must be made: a kept one has just died under this request
+   * @param done called once, unless the attempt is aborted
+   */
+  forward(exchange: HttpExchange, endpoint: Endpoint, fresh: boolean, done: (outcome: Outcome) => void): Attempt;
+}
+
+/** Gives rules a head they may change. */
+export function mutableHead(head: ResponseHead): MutableHead {
+  return { status: head.status, reason: head.reason, headers: head.headers };
+}

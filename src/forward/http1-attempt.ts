@@ -1,0 +1,397 @@
+import type { Expiring } from '../core/deadlines.ts';
+import { type ErrorCode, type ErrorDetails, EvenkeelError, type TerminationFlags } from '../core/errors.ts';
+import type { FailureReason, Outcome, Sent } from '../core/outcome.ts';
+import { UnsendableField, writeRequestHead } from '../http1/request-head.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
+import type { BodySink } from './body-replay.ts';
+import { cutResponse, writeInterim, writeResponseHead, writeTrailers } from './client-response.ts';
+import { type Attempt, type Endpoint, type HttpExchange, mutableHead } from './forwarder.ts';
+import type { ConnectionHandler, Http1Connection } from './http1-connection.ts';
+import type { EngineParts } from './http1-engine.ts';
+import { Tunnel, writeSwitchingHead } from './upgrade.ts';
+
+/** Body bytes that a client may still send after its answer, so that it reads the answer and not a reset. */
+const DRAIN_BYTES = 65_536;
+
+/** Waiting for the connection, for the response's head, for its body; or all is over. */
+type Phase = 'connecting' | 'waiting' | 'streaming' | 'over';
+
+/** One exchange over one connection. Every path ends in `#settle`, or in `abort`. */
+export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expiring {
+  readonly #parts: EngineParts;
+  readonly #exchange: HttpExchange;
+  readonly #endpoint: Endpoint;
+  readonly #connection: Http1Connection;
+  readonly #reused: boolean;
+  readonly #done: (outcome: Outcome) => void;
+  #phase: Phase = 'connecting';
+  #sent: Sent = 'nothing';
+  /** The whole request is on its way, body included. */
+  #requestComplete = false;
+  #serverHeldUp = false;
+  #clientHeldUp = false;
+  #status = 0;
+  #keepAlive = false;
+  #responseEnded = false;
+  #upgradeHead: ResponseHead | undefined = undefined;
+  #tunnel: Tunnel | undefined = undefined;
+
+  deadline: number = Number.POSITIVE_INFINITY;
+  deadlineIndex = -1;
+
+  constructor(
+    parts: EngineParts,
+    exchange: HttpExchange,
+    endpoint: Endpoint,
+    connection: Http1Connection,
+    reused: boolean,
+    done: (outcome: Outcome) => void,
+  ) {
+    this.#parts = parts;
+    this.#exchange = exchange;
+    this.#endpoint = endpoint;
+    this.#connection = connection;
+    this.#reused = reused;
+    this.#done = done;
+  }
+
+  start(): void {
+    this.#connection.serve(this, this.#exchange.method);
+    if (this.#reused) {
+      this.#endpoint.server.counters.reuse++;
+      this.#parts.deadlines.add(this);
+      this.onConnect();
+      return;
+    }
+    this.deadline = this.#parts.environment.now() + this.#exchange.timeouts.connectMs;
+    this.#parts.deadlines.add(this);
+  }
+
+  abort(): void {
+    this.#tunnel?.abort();
+    if (this.#phase === 'over') return;
+    this.#leave();
+    this.#connection.discard();
+  }
+
+  // The request
+
+  onConnect(): void {
+    if (this.#phase !== 'connecting') return;
+    const { environment, forwarding } = this.#parts;
+    const exchange = this.#exchange;
+    const { body, request } = exchange;
+    exchange.connectedAt = environment.now();
+    if (!this.#reused) this.#endpoint.server.counters.connect++;
+    let head: string;
+    try {
+      head = writeRequestHead(
+        {
+          method: exchange.method,
+          target: exchange.target,
+          headers: exchange.headers,
+          rawHeaders: request.rawHeaders,
+          framing: body.framing,
+          authority: this.#endpoint.target.address.authority,
+          clientAddress: exchange.clientAddress,
+          localAddress: forwarding.forwarded?.by ? request.socket.localAddress : undefined,
+          secure: exchange.secure,
+          upgrade: exchange.upgrade,
+          expectContinue: exchange.expectContinue,
+        },
+        forwarding,
+      );
+    } catch (error) {
+      if (!(error instanceof UnsendableField)) throw error;
+      this.#refuse('EK_ABORTED', { status: 400, flags: 'PR', message: error.message });
+      return;
+    }
+    this.#phase = 'waiting';
+    this.#sent = 'head';
+    const { socket } = this.#connection;
+    if (body.framing === 'none') {
+      this.#requestComplete = true;
+      socket.write(head, 'latin1');
+    } else {
+      // Head and first piece of body leave in one write where the body is there already.
+      socket.cork();
+      socket.write(head, 'latin1');
+      if (!exchange.expectContinue) body.start(this);
+      process.nextTick(uncork, socket);
+    }
+    this.#touch();
+  }
+
+  onRequestBody(chunk: Buffer): boolean {
+    if (this.#phase === 'over') return false;
+    const { socket } = this.#connection;
+    this.#sent = 'body';
+    this.#exchange.bytesIn += chunk.length;
+    this.#endpoint.server.counters.bin += chunk.length;
+    let flowing: boolean;
+    if (this.#exchange.body.framing === 'chunked') {
+      if (chunk.length === 0) return true; // would be the last chunk
+      socket.cork();
+      socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
+      socket.write(chunk);
+      flowing = socket.write('\r\n', 'latin1');
+      process.nextTick(uncork, socket);
+    } else flowing = socket.write(chunk);
+    this.#serverHeldUp = !flowing;
+    this.#touch();
+    return flowing;
+  }
+
+  onRequestEnd(trailers: readonly string[]): void {
+    if (this.#phase === 'over') return;
+    this.#requestComplete = true;
+    this.#serverHeldUp = false;
+    if (this.#exchange.body.framing === 'chunked') {
+      let end = '0\r\n';
+      for (let i = 0; i + 1 < trailers.length; i += 2) end += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
+      this.#connection.socket.write(`${end}\r\n`, 'latin1');
+    }
+    this.#touch();
+  }
+
+  onRequestBroken(): void {
+    if (this.#phase === 'over') return;
+    if (this.#phase === 'streaming') this.#cut('CD');
+    else this.#refuse('EK_ABORTED', { status: 400, flags: 'CH', message: 'the request body was not whole' });
+  }
+
+  onDrain(): void {
+    if (this.#phase === 'over' || !this.#serverHeldUp) return;
+    this.#serverHeldUp = false;
+    this.#touch();
+    this.#exchange.body.resume();
+  }
+
+  // The response
+
+  onInterim(head: ResponseHead): void {
+    this.#touch();
+    if (head.status !== 100) {
+      writeInterim(this.#exchange.response, head);
+      return;
+    }
+    // An unasked 100 answers our own framing, not the client's question.
+    if (!this.#exchange.expectContinue || this.#exchange.body.complete || this.#sent === 'body') return;
+    if ('writeContinue' in this.#exchange.response) this.#exchange.response.writeContinue();
+    this.#exchange.body.start(this);
+  }
+
+  onWhole(head: ResponseHead, body: string): void {
+    if (head.status === 101) {
+      if (head.upgrade !== undefined && this.#exchange.upgrade !== undefined) this.#upgradeHead = head;
+      else
+        this.#fail('junk-response', 'EK_BAD_RESPONSE', {
+          flags: 'PH',
+          message: 'the server switched protocols unasked',
+        });
+      return;
+    }
+    if (!this.#respond(head)) return;
+    this.#count(body.length);
+    const { response } = this.#exchange;
+    this.#responseEnded = true;
+    if (body.length === 0) response.end();
+    else response.end(body, 'latin1');
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#respond(head);
+  }
+
+  onBody(buffer: Uint8Array, start: number, end: number): void {
+    if (this.#phase !== 'streaming') return;
+    this.#count(end - start);
+    const { bytes, giveBack } = this.#connection.claim(buffer, start, end);
+    const { response } = this.#exchange;
+    const flowing = giveBack ? response.write(bytes, giveBack) : response.write(bytes);
+    if (!flowing) this.#holdUp();
+    this.#touch();
+  }
+
+  onEnd(trailers: string[] | undefined): void {
+    if (this.#phase !== 'streaming') return;
+    const { response } = this.#exchange;
+    if (trailers) writeTrailers(response, trailers);
+    this.#responseEnded = true;
+    response.end();
+  }
+
+  onBad(reason: string): void {
+    if (this.#phase === 'streaming') this.#cut(this.#connection.gone ? 'SD' : 'PD');
+    else if (!this.#connection.gone)
+      this.#fail('junk-response', 'EK_BAD_RESPONSE', {
+        flags: 'PH',
+        message: `the server gave no valid response: ${reason}`,
+      });
+    else this.#fail('empty-response', 'EK_BAD_RESPONSE', { message: reason });
+  }
+
+  onComplete(excess: Buffer | undefined): void {
+    if (this.#phase === 'over') return;
+    if (this.#upgradeHead) {
+      this.#switchProtocols(this.#upgradeHead, excess);
+      return;
+    }
+    const reusable = this.#keepAlive && this.#requestComplete && excess === undefined && !this.#connection.gone;
+    this.#leave();
+    if (!this.#requestComplete) this.#exchange.body.drain(DRAIN_BYTES, () => this.#exchange.request.destroy());
+    if (reusable) this.#connection.release();
+    else this.#connection.discard();
+    this.#done({ kind: 'answered', status: this.#status });
+  }
+
+  onClosed(error: Error | undefined): void {
+    switch (this.#phase) {
+      case 'connecting':
+        this.#fail('conn-failure', 'EK_CONNECT', {
+          cause: error,
+          message: `could not connect to the server${error ? `: ${error.message}` : ''}`,
+        });
+        break;
+      case 'waiting':
+        this.#fail('empty-response', 'EK_BAD_RESPONSE', {
+          cause: error,
+          message: 'the connection was closed before a response',
+        });
+        break;
+      case 'streaming':
+        this.#cut('SD');
+        break;
+      case 'over':
+        break;
+    }
+  }
+
+  onDeadline(): void {
+    switch (this.#phase) {
+      case 'connecting':
+        this.#fail('conn-failure', 'EK_CONNECT_TIMEOUT', {});
+        break;
+      case 'waiting':
+        if (this.#waitsForClient())
+          this.#refuse('EK_ABORTED', { status: 408, flags: 'cH', message: 'the client stopped sending its request' });
+        else this.#fail('response-timeout', 'EK_SERVER_TIMEOUT', {});
+        break;
+      case 'streaming':
+        this.#cut(this.#clientHeldUp ? 'cD' : 'sD');
+        break;
+      case 'over':
+        break;
+    }
+  }
+
+  /** Passes the response's head on; `false` when it was refused. */
+  #respond(head: ResponseHead): boolean {
+    const exchange = this.#exchange;
+    exchange.respondedAt = this.#parts.environment.now();
+    const outgoing = mutableHead(head);
+    if (head.authenticatesConnection && (head.status === 401 || head.status === 407))
+      this.#connection.owner = exchange.session;
+    const refusal = exchange.onResponse(outgoing);
+    if (refusal) {
+      this.#end(refusal);
+      return false;
+    }
+    this.#phase = 'streaming';
+    this.#status = head.status;
+    this.#keepAlive = head.keepAlive;
+    this.#connection.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
+    if (!this.#requestComplete) exchange.body.stop();
+    writeResponseHead(exchange.response, outgoing);
+    return true;
+  }
+
+  #switchProtocols(head: ResponseHead, early: Buffer | undefined): void {
+    const exchange = this.#exchange;
+    const connection = this.#connection;
+    exchange.respondedAt = this.#parts.environment.now();
+    const outgoing = mutableHead(head);
+    const refusal = exchange.onResponse(outgoing);
+    if (refusal || !exchange.upgradeSocket) {
+      this.#end(refusal ?? { kind: 'client-gone', flags: 'CH' });
+      return;
+    }
+    this.#leave();
+    const server = { socket: connection.becomeTunnel(), destroy: () => connection.discard() };
+    this.#tunnel = new Tunnel(exchange, exchange.upgradeSocket, server, this.#parts, this.#endpoint, this.#done);
+    this.#tunnel.start(writeSwitchingHead(outgoing, head.upgrade ?? ''), early);
+  }
+
+  #holdUp(): void {
+    if (this.#clientHeldUp || this.#responseEnded) return;
+    this.#clientHeldUp = true;
+    this.#connection.socket.pause();
+    this.#exchange.response.once('drain', this.#onClientDrain);
+  }
+
+  /** `drain` also comes just before `close`, and may come for an exchange that is over. */
+  readonly #onClientDrain = (): void => {
+    if (this.#phase !== 'streaming') return;
+    this.#clientHeldUp = false;
+    this.#touch();
+    this.#connection.socket.resume();
+  };
+
+  #count(bytes: number): void {
+    this.#exchange.bytesOut += bytes;
+    this.#endpoint.server.counters.bout += bytes;
+  }
+
+  #waitsForClient(): boolean {
+    return !this.#requestComplete && !this.#serverHeldUp && !(this.#exchange.expectContinue && this.#sent === 'head');
+  }
+
+  /** Something moved: whoever is to move next has all of its time again. */
+  #touch(): void {
+    const { serverMs, clientMs } = this.#exchange.timeouts;
+    const clientsTurn = this.#phase === 'streaming' ? this.#clientHeldUp : this.#waitsForClient();
+    this.deadline = this.#parts.environment.now() + (clientsTurn ? clientMs : serverMs);
+  }
+
+  #fail(reason: FailureReason, code: ErrorCode, details: ErrorDetails): void {
+    const server = this.#endpoint.server.name;
+    const error = new EvenkeelError(code, { ...details, server });
+    this.#end({
+      kind: 'failed',
+      reason,
+      sent: this.#sent,
+      onReusedConnection: this.#reused && !this.#connection.received,
+      error,
+    });
+  }
+
+  #refuse(code: ErrorCode, details: ErrorDetails): void {
+    this.#end({ kind: 'refused', error: new EvenkeelError(code, { ...details, server: this.#endpoint.server.name }) });
+  }
+
+  #cut(flags: TerminationFlags): void {
+    const status = this.#status;
+    cutResponse(this.#exchange.response);
+    this.#end({ kind: 'cut', status, flags });
+  }
+
+  /** Ends with the connection given up. */
+  #end(outcome: Outcome): void {
+    if (this.#phase === 'over') return;
+    this.#leave();
+    this.#connection.discard();
+    this.#done(outcome);
+  }
+
+  #leave(): void {
+    this.#phase = 'over';
+    this.#parts.deadlines.remove(this);
+    if (!this.#requestComplete) this.#exchange.body.stop();
+    if (this.#clientHeldUp) this.#exchange.response.removeListener('drain', this.#onClientDrain);
+    this.#connection.leave();
+  }
+}
+
+function uncork(socket: { uncork(): void }): void {
+  socket.uncork();
+}

@@ -1,0 +1,53 @@
+import type { Dialer } from '../connections/dial.ts';
+import { serverName } from '../connections/dial.ts';
+import type { Deadlines } from '../core/deadlines.ts';
+import type { Environment } from '../core/environment.ts';
+import type { Outcome } from '../core/outcome.ts';
+import { clientHost, type ForwardingOptions } from '../http1/request-head.ts';
+import type { Attempt, Endpoint, Forwarder, HttpExchange } from './forwarder.ts';
+import { Http1Attempt } from './http1-attempt.ts';
+import { Http1Connection } from './http1-connection.ts';
+
+/** What all attempts of one pool share. */
+export interface EngineParts {
+  readonly environment: Environment;
+  readonly dialer: Dialer;
+  readonly deadlines: Deadlines;
+  readonly forwarding: ForwardingOptions;
+}
+
+/** A request that cannot be sent again trusts a kept connection only this long. */
+const TRUSTED_IDLE_MS = 1_000;
+
+/** The default engine: a thin HTTP/1.1 client on sockets of its own. */
+export class Http1Engine implements Forwarder {
+  readonly #parts: EngineParts;
+
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+  }
+
+  forward(exchange: HttpExchange, endpoint: Endpoint, fresh: boolean, done: (outcome: Outcome) => void): Attempt {
+    const { target, connections } = endpoint;
+    const sni = target.tls ? serverName(target, clientHost(exchange.headers)) : undefined;
+    const key = sni === undefined ? target.address.url : `${target.address.url} ${sni}`;
+    let connection: Http1Connection | undefined;
+    if (!fresh && exchange.upgrade === undefined) {
+      const replayable = exchange.idempotent && exchange.body.replayable;
+      connection = connections.take(
+        key,
+        exchange.session,
+        replayable,
+        replayable ? Number.POSITIVE_INFINITY : TRUSTED_IDLE_MS,
+      );
+    }
+    const reused = connection !== undefined;
+    if (!connection) {
+      connection = new Http1Connection(this.#parts.dialer, target, sni, key, connections);
+      connections.opened(connection, exchange.session);
+    }
+    const attempt = new Http1Attempt(this.#parts, exchange, endpoint, connection, reused, done);
+    attempt.start();
+    return attempt;
+  }
+}

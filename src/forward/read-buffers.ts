@@ -1,0 +1,35 @@
+/** Bytes of the buffer that every connection reads into while answers are small. */
+const SCRATCH_BYTES = 65_536;
+
+/** Bytes of a buffer for big bodies: 256 KiB lent to the response and used again cost half of copies out of 64 KiB. */
+const BIG_BYTES = 262_144;
+
+/** Most big buffers at one time, lent or held: 8 MiB. Beyond, bodies are copied out of the scratch buffer. */
+const MAX_BIG = 32;
+
+/** What is read into it must be copied or used up before the callback returns: the next read of any connection reuses it. */
+export const scratchBuffer: Buffer = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+
+const spare: Buffer[] = [];
+let circulating = 0;
+
+/** A response that was destroyed may drop a buffer without calling back: then the collector gives its place back. */
+const lost = new FinalizationRegistry<undefined>(() => {
+  circulating--;
+});
+
+/** A big buffer, to be given back; `undefined` when as many as may be are in use. */
+export function takeBigBuffer(): Buffer | undefined {
+  const buffer = spare.pop();
+  if (buffer) return buffer;
+  if (circulating >= MAX_BIG) return undefined;
+  circulating++;
+  const fresh = Buffer.allocUnsafeSlow(BIG_BYTES);
+  lost.register(fresh, undefined);
+  return fresh;
+}
+
+/** Nobody reads or writes the buffer any more. */
+export function giveBigBuffer(buffer: Buffer): void {
+  spare.push(buffer);
+}
