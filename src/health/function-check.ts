@@ -1,0 +1,89 @@
+import { show } from '../core/options.ts';
+import type { ServerView } from '../servers/server.ts';
+import {
+  CHECK_CODES,
+  type CheckCode,
+  type CheckResult,
+  type CheckVerdict,
+  type HealthCheck,
+  oneLine,
+} from './health-check.ts';
+
+/** What a check function may say: passed or not, or a result as exact as HAProxy's. */
+export type CheckAnswer = boolean | (Pick<CheckResult, 'result'> & Partial<CheckResult>);
+
+/**
+ * A check of your own. It passes when it resolves to `true` or to nothing, and fails when it resolves to `false`, rejects
+ * or throws: the error's message becomes the reason. `signal` is aborted when its time is up (the check has failed then,
+ * whatever the function does) and when nobody waits for the result any more.
+ */
+export type CheckFunction = (
+  server: ServerView,
+  { signal }: { readonly signal: AbortSignal },
+) => CheckAnswer | undefined | Promise<CheckAnswer | undefined> | Promise<void>;
+
+/** The code of a function's result that names none. A function is to us what a program is to HAProxy's external check. */
+const USUAL_CODES: Readonly<Record<CheckVerdict, CheckCode>> = {
+  passed: 'PROCOK',
+  failed: 'PROCERR',
+  neutral: 'CHECKED',
+  conditional: 'L7OKC',
+};
+
+export function functionCheck(check: CheckFunction): HealthCheck {
+  return {
+    run({ server, environment, connectMs, answerMs }, onResult) {
+      const limitMs = answerMs ?? connectMs;
+      const controller = new AbortController();
+      let settled = false;
+      const settle = (result: CheckResult): void => {
+        if (settled) return;
+        settled = true;
+        timer.cancel();
+        onResult(result);
+      };
+      const timer = environment.setTimer(() => {
+        settle({ result: 'failed', code: 'PROCTOUT', description: `no answer within ${limitMs} ms` });
+        controller.abort(new DOMException('the time of the check is up', 'TimeoutError'));
+      }, limitMs);
+      // A promise from the start: a function that throws at once rejects like any other.
+      const answer = async (): Promise<unknown> => check(server, { signal: controller.signal });
+      Promise.resolve()
+        .then(answer)
+        .then(resultOf)
+        .then(settle, (error: unknown) => settle(failed(error instanceof Error ? error.message : show(error))));
+      return () => {
+        if (settled) return;
+        settled = true;
+        timer.cancel();
+        controller.abort();
+      };
+    },
+  };
+}
+
+function resultOf(answer: unknown): CheckResult {
+  if (answer === undefined || answer === true) return { result: 'passed', code: 'PROCOK', description: '' };
+  if (answer === false) return failed('');
+  if (typeof answer !== 'object' || answer === null) return failed(`${show(answer)} is no check result`);
+  const { result, code, status, description } = answer as Readonly<Record<string, unknown>>;
+  if (!isVerdict(result)) return failed(`${show(answer)} is no check result`);
+  return {
+    result,
+    code: isCode(code) ? code : USUAL_CODES[result],
+    status: typeof status === 'number' ? status : undefined,
+    description: typeof description === 'string' ? oneLine(description) : '',
+  };
+}
+
+function failed(description: string): CheckResult {
+  return { result: 'failed', code: 'PROCERR', description: oneLine(description) };
+}
+
+function isVerdict(value: unknown): value is CheckVerdict {
+  return typeof value === 'string' && Object.hasOwn(USUAL_CODES, value);
+}
+
+function isCode(value: unknown): value is CheckCode {
+  return typeof value === 'string' && Object.hasOwn(CHECK_CODES, value);
+}
