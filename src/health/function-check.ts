@@ -20,7 +20,10 @@ export type CheckAnswer = boolean | (Pick<CheckResult, 'result'> & Partial<Check
 export type CheckFunction = (
   server: ServerView,
   { signal }: { readonly signal: AbortSignal },
-) => CheckAnswer | undefined | Promise<CheckAnswer | undefined> | Promise<void>;
+) => Answer | Promise<Answer>;
+
+// biome-ignore lint/suspicious/noConfusingVoidType: an async function without `return` gives a `Promise<void>`
+type Answer = CheckAnswer | undefined | void;
 
 /** The code of a function's result that names none. A function is to us what a program is to HAProxy's external check. */
 const USUAL_CODES: Readonly<Record<CheckVerdict, CheckCode>> = {

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type CheckFunction, functionCheck } from '#src/health/function-check.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
+import { addressOf, start, targetOf } from './probing.ts';
+
+const target = targetOf(addressOf('127.0.0.1:1'));
+
+function run(check: CheckFunction, clock: VirtualClock = new VirtualClock()): ReturnType<typeof start> {
+  return start(functionCheck(check), target, { environment: clock, connectMs: 2000, answerMs: 500 });
+}
+
+const cases: readonly (readonly [what: string, check: CheckFunction, code: string, description: string])[] = [
+  ['resolves to nothing', async () => {}, 'PROCOK', ''],
+  ['resolves to true', async () => true, 'PROCOK', ''],
+  ['gives true at once', () => true, 'PROCOK', ''],
+  ['resolves to false', async () => false, 'PROCERR', ''],
+  ['rejects', () => Promise.reject(new Error('lag of\n12 s')), 'PROCERR', 'lag of 12 s'],
+  ['rejects with no error', () => Promise.reject('down'), 'PROCERR', '"down"'],
+  [
+    'throws at once',
+    () => {
+      throw new Error('no such table');
+    },
+    'PROCERR',
+    'no such table',
+  ],
+  ['gives a bare result', async () => ({ result: 'neutral' }), 'CHECKED', ''],
+  ['gives a conditional result', async () => ({ result: 'conditional', description: 'drains' }), 'L7OKC', 'drains'],
+  [
+    'gives a result of its own',
+    async () => ({ result: 'failed', code: 'L7STS', status: 503, description: 'busy' }),
+    'L7STS',
+    'busy',
+  ],
+  [
+    'gives a result of no kind',
+    async () => ({ result: 'fine' }) as never,
+    'PROCERR',
+    '{"result":"fine"} is no check result',
+  ],
+  ['gives something else', async () => 'fine' as never, 'PROCERR', '"fine" is no check result'],
+  ['gives a code that is none', async () => ({ result: 'passed', code: 'toString' as never }), 'PROCOK', ''],
+];
+for (const [what, check, code, description] of cases) {
+  test(`a function that ${what}: ${code}`, async () => {
+    const clock = new VirtualClock();
+    const { result } = run(check, clock);
+    const verdict = await result;
+    assert.deepEqual([verdict.code, verdict.description], [code, description]);
+    assert.equal(clock.pending, 0);
+  });
+}
+
+test('it is told of its server', async () => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  run((server) => {
+    resolve(`${server.name} at ${server.address.url}`);
+  });
+  assert.equal(await promise, 's1 at http://127.0.0.1:1');
+});
+
+test('its time is timeout.check, or else the interval; then its signal is aborted, and what it says is not heard', async () => {
+  for (const [answerMs, limitMs] of [
+    [500, 500],
+    [undefined, 2000],
+  ] as const) {
+    const clock = new VirtualClock();
+    let signal: AbortSignal | undefined;
+    const late = Promise.withResolvers<boolean>();
+    const check = functionCheck((_server, options) => {
+      signal = options.signal;
+      return late.promise;
+    });
+    const { result, calls } = start(check, target, {
+      environment: clock,
+      connectMs: 2000,
+      ...(answerMs && { answerMs }),
+    });
+    await clock.advanceAsync(limitMs - 1);
+    assert.deepEqual([calls(), signal?.aborted], [0, false]);
+    clock.advance(1);
+    const { code, description } = await result;
+    assert.deepEqual([code, description], ['PROCTOUT', `no answer within ${limitMs} ms`]);
+    assert.equal(signal?.reason.name, 'TimeoutError');
+    late.resolve(true);
+    await clock.settle();
+    assert.equal(calls(), 1);
+  }
+});
+
+test('a cancelled one is silent, and its signal is aborted', async () => {
+  const clock = new VirtualClock();
+  let signal: AbortSignal | undefined;
+  const { cancel, calls } = run(async (_server, options) => {
+    signal = options.signal;
+    options.signal.throwIfAborted();
+    await new Promise((_resolve, reject) => options.signal.addEventListener('abort', () => reject(new Error('left'))));
+  }, clock);
+  await clock.settle();
+  cancel();
+  await clock.advanceAsync(10_000);
+  assert.deepEqual([calls(), signal?.aborted, clock.pending], [0, true, 0]);
+});

@@ -1,0 +1,205 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConfigError } from '#src/core/errors.ts';
+import { OptionReader } from '#src/core/options.ts';
+import { type HealthchecksOption, type HttpchkOption, readCheckCatalogue } from '#src/health/index.ts';
+import { type CheckSettings, type HealthOptions, readCheckSettings } from '#src/health/settings.ts';
+import { tcpCheck } from '#src/health/tcp-check.ts';
+
+interface PoolOptions {
+  readonly healthchecks?: HealthchecksOption;
+  readonly httpchk?: HttpchkOption;
+}
+
+function read(server: HealthOptions, pool: PoolOptions = {}): CheckSettings {
+  return readAny(server, pool);
+}
+
+function readAny(server: unknown, pool: unknown = {}): CheckSettings {
+  const poolReader = new OptionReader(pool, '');
+  const catalogue = readCheckCatalogue(poolReader);
+  poolReader.rejectUnknown();
+  const reader = new OptionReader(server, 'servers[0]', poolReader.faults);
+  const settings = readCheckSettings(reader, catalogue);
+  reader.rejectUnknown();
+  reader.throwFaults();
+  return settings;
+}
+
+/** The faults of these options, as `path: message`. */
+function faultsOf(server: unknown, pool: unknown = {}): string[] {
+  try {
+    readAny(server, pool);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults.map(({ path, message }) => `${path}: ${message}`);
+    throw error;
+  }
+  return [];
+}
+
+test('defaults are those of HAProxy, and no check', () => {
+  const { check, ...rest } = read({});
+  assert.equal(check, undefined);
+  assert.deepEqual(rest, { interMs: 2000, fastinterMs: 2000, downinterMs: 2000, rise: 2, fall: 3, initState: 'none' });
+});
+
+test('fastinter and downinter follow inter', () => {
+  const { interMs, fastinterMs, downinterMs } = read({ inter: '5s', downinter: 700 });
+  assert.deepEqual([interMs, fastinterMs, downinterMs], [5000, 5000, 700]);
+});
+
+test('check: true is a tcp check, or what httpchk says; false is none; a type says what it is', () => {
+  assert.equal(read({ check: true }).check, tcpCheck);
+  assert.equal(read({ check: { type: 'tcp' } }).check, tcpCheck);
+  assert.equal(read({ check: 'tcp' }).check, tcpCheck);
+  assert.equal(read({ check: false }).check, undefined);
+  assert.notEqual(read({ check: 'http' }).check, undefined);
+  assert.notEqual(read({ check: async () => {} }).check, undefined);
+  const httpchk = read({ check: true }, { httpchk: 'GET /health' }).check;
+  assert.ok(httpchk !== undefined && httpchk !== tcpCheck);
+  assert.equal(read({ check: { type: 'tcp' } }, { httpchk: 'GET /health' }).check, tcpCheck);
+  assert.equal(read({}, { httpchk: 'GET /health' }).check, undefined);
+});
+
+test('httpchk takes true, a phrase or options', () => {
+  for (const httpchk of [true, '/health', 'GET /health HTTP/1.1 host', { uri: '/health' }, { type: 'http' }] as const) {
+    assert.notEqual(read({ check: true }, { httpchk }).check, tcpCheck);
+  }
+});
+
+test('a name is one of healthchecks', () => {
+  const healthchecks = { db: { type: 'tcp' }, app: { type: 'http', uri: '/ok' }, own: async () => true } as const;
+  assert.equal(read({ check: 'db' }, { healthchecks }).check, tcpCheck);
+  const app = read({ check: 'app' }, { healthchecks }).check;
+  assert.ok(app !== undefined && app !== tcpCheck);
+  assert.notEqual(read({ check: 'own' }, { healthchecks }).check, undefined);
+});
+
+const CHECK_ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a function";
+const EXPECT_ALLOWED =
+  "'status 200-299', 'status 200,204,300-399' or 'string OK', after '! ' what must not be; { status, not? }, { string, not? }; or an array of these";
+const STATUSES = "statuses from 100 to 999: 200, '200-299', '200,204,300-399'";
+
+const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: string[]])[] = [
+  [{ check: 1 }, {}, `servers[0].check: 1 is not allowed; allowed: ${CHECK_ALLOWED}`],
+  [{ check: ['tcp'] }, {}, `servers[0].check: ["tcp"] is not allowed; allowed: ${CHECK_ALLOWED}`],
+  [{ check: null }, {}, `servers[0].check: null is not allowed; allowed: ${CHECK_ALLOWED}`],
+  [
+    { check: 'nope' },
+    { healthchecks: { db: { type: 'tcp' } } },
+    `servers[0].check: "nope" is not allowed; allowed: ${CHECK_ALLOWED}, or one of the names 'tcp', 'http', 'db'`,
+  ],
+  [{ check: 'redis' }, {}, 'servers[0].check: not supported (HAProxy: option redis-check)'],
+  [{ check: { type: 'agent' } }, {}, 'servers[0].check.type: not supported (HAProxy: agent-check)'],
+  [
+    { check: { type: 'constructor' } },
+    {},
+    `servers[0].check.type: "constructor" is not allowed; allowed: 'tcp', 'http'`,
+  ],
+  [{ check: {} }, {}, `servers[0].check.type: undefined is not allowed; allowed: 'tcp', 'http'`],
+  [
+    { check: { steps: [] } },
+    {},
+    'servers[0].check.steps: not supported (HAProxy: the rules of tcp-check and http-check)',
+  ],
+  [{ check: { type: 'tcp', uri: '/' } }, {}, 'servers[0].check.uri: is not an option'],
+  [
+    { check: { type: 'http', method: 'CONNECT', uri: 'health', version: 'HTTP/2' } },
+    {},
+    'servers[0].check.method: "CONNECT" is not allowed; allowed: an HTTP method other than CONNECT',
+    `servers[0].check.uri: "health" is not allowed; allowed: a target: '/health'`,
+    `servers[0].check.version: "HTTP/2" is not allowed; allowed: 'HTTP/1.0', 'HTTP/1.1'`,
+  ],
+  [
+    {
+      check: { type: 'http', uri: '/a b', body: 1, headers: { 'a b': 'x', 'Content-Length': '3', x: 'a\r\nb', y: 1 } },
+    },
+    {},
+    `servers[0].check.uri: "/a b" is not allowed; allowed: a target: '/health'`,
+    'servers[0].check.headers.a b: "a b" is not allowed; allowed: a name of letters, digits and !#$%&\'*+-.^_`|~',
+    'servers[0].check.headers.Content-Length: "3" is not allowed; allowed: nothing: it follows from `body`',
+    'servers[0].check.headers.x: "a\\r\\nb" is not allowed; allowed: latin1 text without control characters',
+    'servers[0].check.headers.y: 1 is not allowed; allowed: latin1 text without control characters',
+    'servers[0].check.body: 1 is not allowed; allowed: a string',
+  ],
+  [
+    { check: { type: 'http', headers: [] } },
+    {},
+    'servers[0].check.headers: [] is not allowed; allowed: an object of field names and values (text, or an array of it)',
+  ],
+  [
+    { check: { type: 'http', expect: 'all well' } },
+    {},
+    `servers[0].check.expect: "all well" is not allowed; allowed: ${EXPECT_ALLOWED}`,
+  ],
+  [
+    { check: { type: 'http', expect: [] } },
+    {},
+    `servers[0].check.expect: [] is not allowed; allowed: ${EXPECT_ALLOWED}`,
+  ],
+  [
+    { check: { type: 'http', expect: [7] } },
+    {},
+    `servers[0].check.expect[0]: 7 is not allowed; allowed: ${EXPECT_ALLOWED}`,
+  ],
+  [
+    { check: { type: 'http', expect: ['status 200', 'rstatus ^2', 'status 99', 'status 300-200', { string: '' }] } },
+    {},
+    'servers[0].check.expect[1]: not supported (HAProxy: http-check expect rstatus)',
+    `servers[0].check.expect[2]: "99" is not allowed; allowed: ${STATUSES}`,
+    `servers[0].check.expect[3]: "300-200" is not allowed; allowed: ${STATUSES}`,
+    'servers[0].check.expect[4].string: "" is not allowed; allowed: a text of 1 to 16384 bytes',
+  ],
+  [
+    { check: { type: 'http', expect: { hdr: 'x', status: 200, also: 1 } } },
+    {},
+    'servers[0].check.expect.hdr: not supported (HAProxy: http-check expect hdr)',
+    'servers[0].check.expect.also: is not an option',
+  ],
+  [
+    { check: { type: 'http', method: 'HEAD', expect: 'string OK' } },
+    {},
+    "servers[0].check.expect: an answer to HEAD has no body to look for a string in; allowed with it: 'status 200-299'",
+  ],
+  [
+    { inter: 0, rise: 0, fall: 1.5, initState: 'upwards', port: 80 },
+    {},
+    'servers[0].port: not supported (HAProxy: port): the check goes to the address of the server',
+    "servers[0].inter: 0 is not allowed; allowed: a duration (250, '250ms', '2s', '1m', '1h', '1d') of at least 1 ms, at most 2147483647 ms",
+    'servers[0].rise: 0 is not allowed; allowed: an integer from 1 to 65535',
+    'servers[0].fall: 1.5 is not allowed; allowed: an integer from 1 to 65535',
+    `servers[0].initState: "upwards" is not allowed; allowed: 'none', 'up', 'fully-up', 'down', 'fully-down'`,
+  ],
+  [
+    { inter: 'infinite' },
+    {},
+    `servers[0].inter: "infinite" is not allowed; allowed: a duration (250, '250ms', '2s', '1m', '1h', '1d') of at least 1 ms, at most 2147483647 ms`,
+  ],
+  [
+    {},
+    { httpchk: 'health' },
+    `httpchk: "health" is not allowed; allowed: '/uri', 'METHOD /uri', 'METHOD /uri HTTP/1.1' or 'METHOD /uri HTTP/1.1 host'`,
+  ],
+  [
+    {},
+    { httpchk: { uri: '/', steps: [] } },
+    'httpchk.steps: not supported (HAProxy: the rules of tcp-check and http-check)',
+  ],
+  [
+    {},
+    { httpchk: { type: 'tcp' } },
+    `httpchk: {"type":"tcp"} is not allowed; allowed: true, a phrase such as 'GET /health', or the options of a check of type 'http'`,
+  ],
+  [
+    {},
+    { healthchecks: { http: { type: 'http' }, db: { type: 'mysql' }, cache: true } },
+    'healthchecks.http: "http" is not allowed; allowed: a name that is not the type of a check',
+    'healthchecks.db.type: not supported (HAProxy: option mysql-check)',
+    "healthchecks.cache: true is not allowed; allowed: { type: 'tcp' }, { type: 'http', ... } or a function",
+  ],
+];
+for (const [server, pool, ...faults] of wrong) {
+  test(`${JSON.stringify(server)} with ${JSON.stringify(pool)} is refused`, () => {
+    assert.deepEqual(faultsOf(server, pool), faults);
+  });
+}
