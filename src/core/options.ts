@@ -123,7 +123,11 @@ export class OptionReader {
     );
   }
 
-  oneOf<const T extends string, D>(key: string, values: readonly T[], { default: fallback }: { default: D }): T | D {
+  oneOf<const T extends string, const D>(
+    key: string,
+    values: readonly T[],
+    { default: fallback }: { default: D },
+  ): T | D {
     return this.read(key, fallback, values.map((value) => `'${value}'`).join(', '), (value) =>
       values.find((known) => known === value),
     );

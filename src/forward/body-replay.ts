@@ -1,5 +1,5 @@
+import type { ClientRequest } from '../core/exchange.ts';
 import type { RequestFraming } from '../http1/request-head.ts';
-import type { ClientRequest } from './forwarder.ts';
 
 /** Takes a request's body on its way to a server. */
 export interface BodySink {
@@ -38,6 +38,9 @@ export class RequestBody {
   /** No body. */
   static readonly none: RequestBody = new RequestBody('none', undefined, 0);
 
+  /** A body announced with a length of 0. */
+  static readonly empty: RequestBody = new RequestBody(0, undefined, 0);
+
   /** A body that is held whole already. */
   static of(bytes: Buffer): RequestBody {
     const body = new RequestBody(bytes.length, undefined, bytes.length);
@@ -53,6 +56,11 @@ export class RequestBody {
   /** All that was read is still held, so that it can be sent again. */
   get replayable(): boolean {
     return this.#kept !== undefined && !this.#broken;
+  }
+
+  /** Some of it was read off the client. */
+  get touched(): boolean {
+    return this.#reading;
   }
 
   /** The client has sent all of it. */

@@ -1,6 +1,7 @@
 import { ServerResponse } from 'node:http';
+import type { ClientResponse } from '../core/exchange.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
-import type { ClientResponse, MutableHead } from './forwarder.ts';
+import type { MutableHead } from './forwarder.ts';
 
 /** Of these a response has one; the server's takes the place of what an earlier middleware has set. */
 const SINGLE: ReadonlySet<string> = new Set([
@@ -75,10 +76,16 @@ function hints(headers: readonly string[]): Record<string, string | string[]> {
 export function writeTrailers(response: ClientResponse, trailers: readonly string[]): void {
   if (trailers.length === 0) return;
   if (response instanceof ServerResponse && !response.chunkedEncoding) return;
-  const fields: [string, string][] = [];
-  for (let i = 0; i + 1 < trailers.length; i += 2) fields.push([trailers[i] as string, trailers[i + 1] as string]);
-  if (response instanceof ServerResponse) response.addTrailers(fields);
-  else for (const [name, value] of fields) response.setTrailer(name.toLowerCase(), value);
+  if (response instanceof ServerResponse) {
+    const lines: [string, string][] = [];
+    for (let i = 0; i + 1 < trailers.length; i += 2) lines.push([trailers[i] as string, trailers[i + 1] as string]);
+    response.addTrailers(lines);
+    return;
+  }
+  const fields: Record<string, string> = {};
+  for (let i = 0; i + 1 < trailers.length; i += 2)
+    fields[(trailers[i] as string).toLowerCase()] = trailers[i + 1] as string;
+  response.addTrailers(fields);
 }
 
 /**
@@ -88,4 +95,9 @@ export function writeTrailers(response: ClientResponse, trailers: readonly strin
 export function cutResponse(response: ClientResponse): void {
   if (response instanceof ServerResponse) response.destroy();
   else response.stream?.close(2 /* INTERNAL_ERROR: RFC 9113 §7 */);
+}
+
+/** Writes a piece of body. `written` is called once the bytes are not needed any more. Returns `false` to be held up. */
+export function writeBody(response: ClientResponse, bytes: Buffer, written: (() => void) | undefined): boolean {
+  return written ? (response as ServerResponse).write(bytes, written) : (response as ServerResponse).write(bytes);
 }

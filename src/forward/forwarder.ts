@@ -1,20 +1,13 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { ClientSession, ConnectionPool } from '../connections/connection-pool.ts';
 import type { DialTarget } from '../connections/dial.ts';
+import type { ClientRequest, ClientResponse } from '../core/exchange.ts';
 import type { Outcome } from '../core/outcome.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { Server } from '../servers/server.ts';
 import type { RequestBody } from './body-replay.ts';
 import type { Http1Connection } from './http1-connection.ts';
-
-/** A request of Node's own servers, HTTP/1.1 or HTTP/2. */
-export type ClientRequest = IncomingMessage | Http2ServerRequest;
-
-/** The response that belongs to a `ClientRequest`. */
-export type ClientResponse = ServerResponse | Http2ServerResponse;
 
 /** Time limits of one exchange, in milliseconds; `Infinity` is none. */
 export interface ExchangeTimeouts {
@@ -36,8 +29,8 @@ export interface MutableHead {
 
 /** One client request, over all attempts to carry it. The pool makes it; an engine carries it to one server at a time. */
 export interface HttpExchange {
-  readonly request: ClientRequest;
-  readonly response: ClientResponse;
+  readonly clientRequest: ClientRequest;
+  readonly clientResponse: ClientResponse;
   readonly method: string;
   /** The target as it is sent. */
   readonly target: string;
@@ -67,6 +60,8 @@ export interface HttpExchange {
   connectedAt: number;
   /** When the response's head was there. */
   respondedAt: number;
+  /** It has become a tunnel, which looks after both its ends by itself. */
+  tunnelling: boolean;
   /**
    * A final response's head is there. May change it.
    * @returns what to refuse it with, or `undefined` to pass it on

@@ -4,7 +4,7 @@ import type { FailureReason, Outcome, Sent } from '../core/outcome.ts';
 import { UnsendableField, writeRequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { BodySink } from './body-replay.ts';
-import { cutResponse, writeInterim, writeResponseHead, writeTrailers } from './client-response.ts';
+import { cutResponse, writeBody, writeInterim, writeResponseHead, writeTrailers } from './client-response.ts';
 import { type Attempt, type Endpoint, type HttpExchange, mutableHead } from './forwarder.ts';
 import type { ConnectionHandler, Http1Connection } from './http1-connection.ts';
 import type { EngineParts } from './http1-engine.ts';
@@ -80,7 +80,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     if (this.#phase !== 'connecting') return;
     const { environment, forwarding } = this.#parts;
     const exchange = this.#exchange;
-    const { body, request } = exchange;
+    const { body } = exchange;
     exchange.connectedAt = environment.now();
     if (!this.#reused) this.#endpoint.server.counters.connect++;
     let head: string;
@@ -90,11 +90,11 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
           method: exchange.method,
           target: exchange.target,
           headers: exchange.headers,
-          rawHeaders: request.rawHeaders,
+          rawHeaders: exchange.clientRequest.rawHeaders,
           framing: body.framing,
           authority: this.#endpoint.target.address.authority,
           clientAddress: exchange.clientAddress,
-          localAddress: forwarding.forwarded?.by ? request.socket.localAddress : undefined,
+          localAddress: forwarding.forwarded?.by ? exchange.clientRequest.socket.localAddress : undefined,
           secure: exchange.secure,
           upgrade: exchange.upgrade,
           expectContinue: exchange.expectContinue,
@@ -103,7 +103,8 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
       );
     } catch (error) {
       if (!(error instanceof UnsendableField)) throw error;
-      this.#refuse('EK_ABORTED', { status: 400, flags: 'PR', message: error.message });
+      // Not now: the caller of `forward` does not have the attempt yet.
+      process.nextTick(() => this.#refuse('EK_ABORTED', { status: 400, flags: 'PR', message: error.message }));
       return;
     }
     this.#phase = 'waiting';
@@ -172,12 +173,12 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   onInterim(head: ResponseHead): void {
     this.#touch();
     if (head.status !== 100) {
-      writeInterim(this.#exchange.response, head);
+      writeInterim(this.#exchange.clientResponse, head);
       return;
     }
     // An unasked 100 answers our own framing, not the client's question.
     if (!this.#exchange.expectContinue || this.#exchange.body.complete || this.#sent === 'body') return;
-    if ('writeContinue' in this.#exchange.response) this.#exchange.response.writeContinue();
+    if ('writeContinue' in this.#exchange.clientResponse) this.#exchange.clientResponse.writeContinue();
     this.#exchange.body.start(this);
   }
 
@@ -193,7 +194,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     }
     if (!this.#respond(head)) return;
     this.#count(body.length);
-    const { response } = this.#exchange;
+    const response = this.#exchange.clientResponse;
     this.#responseEnded = true;
     if (body.length === 0) response.end();
     else response.end(body, 'latin1');
@@ -207,15 +208,13 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     if (this.#phase !== 'streaming') return;
     this.#count(end - start);
     const { bytes, giveBack } = this.#connection.claim(buffer, start, end);
-    const { response } = this.#exchange;
-    const flowing = giveBack ? response.write(bytes, giveBack) : response.write(bytes);
-    if (!flowing) this.#holdUp();
+    if (!writeBody(this.#exchange.clientResponse, bytes, giveBack)) this.#holdUp();
     this.#touch();
   }
 
   onEnd(trailers: string[] | undefined): void {
     if (this.#phase !== 'streaming') return;
-    const { response } = this.#exchange;
+    const response = this.#exchange.clientResponse;
     if (trailers) writeTrailers(response, trailers);
     this.#responseEnded = true;
     response.end();
@@ -239,7 +238,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     }
     const reusable = this.#keepAlive && this.#requestComplete && excess === undefined && !this.#connection.gone;
     this.#leave();
-    if (!this.#requestComplete) this.#exchange.body.drain(DRAIN_BYTES, () => this.#exchange.request.destroy());
+    if (!this.#requestComplete) this.#exchange.body.drain(DRAIN_BYTES, () => this.#exchange.clientRequest.destroy());
     if (reusable) this.#connection.release();
     else this.#connection.discard();
     this.#done({ kind: 'answered', status: this.#status });
@@ -302,7 +301,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     this.#keepAlive = head.keepAlive;
     this.#connection.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
     if (!this.#requestComplete) exchange.body.stop();
-    writeResponseHead(exchange.response, outgoing);
+    writeResponseHead(exchange.clientResponse, outgoing);
     return true;
   }
 
@@ -317,6 +316,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
       return;
     }
     this.#leave();
+    exchange.tunnelling = true;
     const server = { socket: connection.becomeTunnel(), destroy: () => connection.discard() };
     this.#tunnel = new Tunnel(exchange, exchange.upgradeSocket, server, this.#parts, this.#endpoint, this.#done);
     this.#tunnel.start(writeSwitchingHead(outgoing, head.upgrade ?? ''), early);
@@ -326,7 +326,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     if (this.#clientHeldUp || this.#responseEnded) return;
     this.#clientHeldUp = true;
     this.#connection.socket.pause();
-    this.#exchange.response.once('drain', this.#onClientDrain);
+    this.#exchange.clientResponse.once('drain', this.#onClientDrain);
   }
 
   /** `drain` also comes just before `close`, and may come for an exchange that is over. */
@@ -371,7 +371,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
 
   #cut(flags: TerminationFlags): void {
     const status = this.#status;
-    cutResponse(this.#exchange.response);
+    cutResponse(this.#exchange.clientResponse);
     this.#end({ kind: 'cut', status, flags });
   }
 
@@ -387,7 +387,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     this.#phase = 'over';
     this.#parts.deadlines.remove(this);
     if (!this.#requestComplete) this.#exchange.body.stop();
-    if (this.#clientHeldUp) this.#exchange.response.removeListener('drain', this.#onClientDrain);
+    if (this.#clientHeldUp) this.#exchange.clientResponse.removeListener('drain', this.#onClientDrain);
     this.#connection.leave();
   }
 }

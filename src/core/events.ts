@@ -1,0 +1,112 @@
+import type { TerminationFlags } from './errors.ts';
+
+/** Payload of `server:up` and `server:down`. */
+export interface ServerHealthEvent {
+  /** Name of the server. */
+  readonly server: string;
+  /** Why, in words: `Layer4 connection problem: connect ECONNREFUSED 127.0.0.1:3001 (L4CON)`. */
+  readonly reason: string;
+  /** Its state now, in HAProxy's words: `UP`, `DOWN`. */
+  readonly state: string;
+}
+
+/** Payload of `server:state`: an operator changed it. */
+export interface ServerStateEvent {
+  readonly server: string;
+  readonly from: 'ready' | 'drain' | 'maint';
+  readonly to: 'ready' | 'drain' | 'maint';
+}
+
+/** Payload of `server:weight`. */
+export interface ServerWeightEvent {
+  readonly server: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Payload of `server:added`. */
+export interface ServerAddedEvent {
+  readonly server: string;
+  readonly url: string;
+}
+
+/** Payload of `server:removed`. */
+export interface ServerRemovedEvent {
+  readonly server: string;
+  /** Requests and leases that were cut when the grace time was over. */
+  readonly cut: number;
+}
+
+/** Payload of `server:check`: one check has ended. */
+export interface ServerCheckEvent {
+  readonly server: string;
+  readonly result: 'passed' | 'failed' | 'neutral' | 'conditional';
+  /** HAProxy's code: `L7OK`, `L4CON` … */
+  readonly code: string;
+  /** HTTP status, where the check saw one. */
+  readonly status: number | undefined;
+  readonly description: string;
+  readonly durationMs: number;
+}
+
+/** Payload of `request`: one request has ended, however it did. */
+export interface RequestEvent {
+  readonly method: string | undefined;
+  readonly url: string | undefined;
+  /** Name of the server that answered, or was tried last. */
+  readonly server: string | undefined;
+  /** Status sent to the client; 499 when it had left before. */
+  readonly status: number;
+  /** HAProxy's termination flags; `--` is a normal end. */
+  readonly flags: TerminationFlags;
+  /** Attempts after the first. */
+  readonly retries: number;
+  /** It was answered by, or last tried on, another server than the first. */
+  readonly redispatched: boolean;
+  /** Time waited for a server, in milliseconds. */
+  readonly queueMs: number;
+  /** Until the last connection was there; 0 for a kept one. */
+  readonly connectMs: number;
+  /** From the connection to the response's head. */
+  readonly responseMs: number;
+  readonly totalMs: number;
+  /** Bytes of request body sent to servers. */
+  readonly bytesIn: number;
+  /** Bytes of response body sent to the client. */
+  readonly bytesOut: number;
+}
+
+/** Payload of `sample:error`: a function of the user's (a rule, a scheduler, an error file) threw. */
+export interface SampleErrorEvent {
+  /** Which one: `httpRequest[2].call`. */
+  readonly sample: string;
+  readonly error: unknown;
+}
+
+/** Payload of `lease:leaked`: a lease was lost without `release`; its slot is free again. */
+export interface LeaseLeakedEvent {
+  readonly server: string;
+}
+
+/** Payload of `close`: the pool is closed. */
+export interface CloseEvent {
+  /** Requests and tunnels that were cut when the grace time was over. */
+  readonly cut: number;
+  /** Leases that were never released. */
+  readonly leaked: number;
+}
+
+/** Every event a pool emits, with its payload. */
+export interface PoolEvents {
+  'server:up': (event: ServerHealthEvent) => void;
+  'server:down': (event: ServerHealthEvent) => void;
+  'server:state': (event: ServerStateEvent) => void;
+  'server:weight': (event: ServerWeightEvent) => void;
+  'server:added': (event: ServerAddedEvent) => void;
+  'server:removed': (event: ServerRemovedEvent) => void;
+  'server:check': (event: ServerCheckEvent) => void;
+  request: (event: RequestEvent) => void;
+  'sample:error': (event: SampleErrorEvent) => void;
+  'lease:leaked': (event: LeaseLeakedEvent) => void;
+  close: (event: CloseEvent) => void;
+}

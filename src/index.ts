@@ -1,0 +1,50 @@
+export type {
+  AttachOptions,
+  Authorize,
+  Denial,
+  Middleware,
+  MiddlewareOptions,
+  UpgradeListener,
+  UpgradeOptions,
+} from './adapters/node-http.ts';
+export type { HttpReuse } from './connections/connection-pool.ts';
+export type { RequestContext } from './core/context.ts';
+export type { Environment, Timer } from './core/environment.ts';
+export {
+  ConfigError,
+  type ConfigFault,
+  ERRORS,
+  type ErrorCode,
+  EvenkeelError,
+  type TerminationFlags,
+} from './core/errors.ts';
+export type * from './core/events.ts';
+export type { Duration, Size } from './core/units.ts';
+export type { HttpProxyOptions } from './forward/http-proxy-options.ts';
+export type { CheckFunction } from './health/function-check.ts';
+export type { CheckCode, CheckResult, CheckVerdict } from './health/health-check.ts';
+export type { HttpCheckOptions } from './health/http-check.ts';
+export type { CheckDefinition, CheckOption, CheckType, HealthchecksOption, HttpchkOption } from './health/index.ts';
+export type { InitState } from './health/rise-fall.ts';
+export type { HealthOptions } from './health/settings.ts';
+export type { TcpCheckOptions } from './health/tcp-check.ts';
+export type { ErrorAnswer, ErrorFilesOption } from './pool/answers.ts';
+export type { Lease, LeaseResult } from './pool/lease.ts';
+export type {
+  DefaultServerOptions,
+  ForwardedOptions,
+  ForwardForOptions,
+  PoolOptions,
+  RetryOn,
+  ServerOptions,
+  TimeoutOptions,
+} from './pool/options.ts';
+export { type AcquireOptions, type CloseResult, type GraceOptions, Pool, type RunOptions } from './pool/pool.ts';
+export type { PoolServer, Weight } from './pool/pool-server.ts';
+export type { FieldRule, HeaderRule, RequestRuleContext, ResponseRuleContext, RuleResponse } from './pool/rules.ts';
+export type { CheckStats, Explanation, PoolStats, ResponseClasses, ServerStats } from './pool/stats.ts';
+export type { Pem, TlsOptions } from './pool/tls-options.ts';
+export type { AlgorithmName, BalanceObject, BalanceOption, BalancePhrase } from './schedulers/index.ts';
+export type { Scheduler, SchedulerFactory } from './schedulers/scheduler.ts';
+export type { Address } from './servers/address.ts';
+export type { AdminState, OperationalState, ServerView } from './servers/server.ts';

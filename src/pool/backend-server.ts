@@ -1,0 +1,34 @@
+import { ConnectionPool } from '../connections/connection-pool.ts';
+import type { DialTarget } from '../connections/dial.ts';
+import type { Environment } from '../core/environment.ts';
+import type { Endpoint } from '../forward/forwarder.ts';
+import type { Http1Connection } from '../forward/http1-connection.ts';
+import type { HealthSettings } from '../health/settings.ts';
+import { Server } from '../servers/server.ts';
+import type { ResolvedPool, ResolvedServer } from './resolve-options.ts';
+
+/** A server with all that its pool keeps beside it. */
+export class BackendServer extends Server implements Endpoint {
+  readonly server: this;
+  readonly target: DialTarget;
+  readonly connections: ConnectionPool<Http1Connection>;
+  readonly health: HealthSettings;
+  /** Weight under which its scheduler knows it now; 0: not at all. The balancer's own. */
+  scheduledWeight = 0;
+  /** Something of it changed since the last pick. The balancer's own. */
+  touched = false;
+
+  constructor(id: number, options: ResolvedServer, pool: ResolvedPool, environment: Environment) {
+    super(id, options.name ?? `s${id}`, options.address, options);
+    this.server = this;
+    this.target = { address: options.address, tls: options.tls };
+    this.connections = new ConnectionPool(options.connections, environment);
+    this.health = {
+      ...options,
+      target: this.target,
+      timeoutCheckMs: pool.timeoutCheckMs,
+      timeoutConnectMs: pool.timeouts.connectMs,
+    };
+    if (options.disabled) this.admin = 'maint';
+  }
+}

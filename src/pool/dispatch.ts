@@ -1,0 +1,302 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { ClientSession } from '../connections/connection-pool.ts';
+import type { RequestContext } from '../core/context.ts';
+import { EvenkeelError, type TerminationFlags } from '../core/errors.ts';
+import type { Arrival, ClientRequest, ClientResponse } from '../core/exchange.ts';
+import type { Outcome } from '../core/outcome.ts';
+import { RequestBody } from '../forward/body-replay.ts';
+import type { Attempt, ExchangeTimeouts, HttpExchange, MutableHead } from '../forward/forwarder.ts';
+import type { FieldMap } from '../http1/request-head.ts';
+import type { BackendServer } from './backend-server.ts';
+import type { Leaver } from './client-sessions.ts';
+import type { PoolCore } from './pool-core.ts';
+import { isIdempotent, takeIn } from './request-intake.ts';
+import { decideRetry } from './retry-policy.ts';
+import { copyFields, fieldsOf, listOf, type RequestRuleContext } from './rules.ts';
+
+/**
+ * One request's way through the pool: admit, choose, carry, settle, and perhaps again. START READING HERE.
+ *
+ *     start → #choose → forwarder → #onOutcome → #settle
+ *                ▲                      │
+ *                └────── retry ─────────┘
+ *
+ * It is the `HttpExchange` of its attempts and the `RequestContext` of its choices, so that a request costs one object.
+ */
+export class HttpDispatch implements HttpExchange, RequestContext, Leaver {
+  readonly #core: PoolCore;
+  readonly #arrival: Arrival;
+  readonly #startedAt: number;
+  #server: BackendServer | undefined = undefined;
+  #holdsSlot = false;
+  #attempt: Attempt | undefined = undefined;
+  #retries = 0;
+  #redispatched = false;
+  #chosenAt = 0;
+  #over = false;
+
+  // HttpExchange
+  readonly clientRequest: ClientRequest;
+  readonly clientResponse: ClientResponse;
+  readonly method: string;
+  readonly idempotent: boolean;
+  readonly timeouts: ExchangeTimeouts;
+  readonly session: ClientSession | undefined;
+  target: string;
+  headers: FieldMap & IncomingHttpHeaders;
+  body: RequestBody = RequestBody.none;
+  bytesIn = 0;
+  bytesOut = 0;
+  connectedAt = 0;
+  respondedAt = 0;
+  tunnelling = false;
+
+  constructor(core: PoolCore, request: ClientRequest, response: ClientResponse, arrival: Arrival) {
+    this.#core = core;
+    this.#arrival = arrival;
+    this.#startedAt = core.environment.now();
+    this.clientRequest = request;
+    this.clientResponse = response;
+    this.method = request.method ?? 'GET';
+    this.target = arrival.target;
+    this.headers = request.headers;
+    this.idempotent = core.options.retryNonIdempotent || isIdempotent(this.method);
+    this.timeouts = core.options.timeouts;
+    this.session = core.sessions.enter(request, response, this);
+  }
+
+  start(): void {
+    const { options } = this.#core;
+    if (this.#core.closing) {
+      this.#fail(new EvenkeelError('EK_CLOSED'));
+      return;
+    }
+    try {
+      const { target, body, headers } = takeIn(this.clientRequest, this.target, options.bufferBody);
+      this.target = target;
+      this.body = body;
+      this.headers = headers as FieldMap & IncomingHttpHeaders;
+    } catch (error) {
+      if (!(error instanceof EvenkeelError)) throw error;
+      this.#fail(error);
+      return;
+    }
+    if (options.requestRules) this.#applyRequestRules();
+    this.#choose(undefined);
+  }
+
+  // RequestContext
+  get url(): string {
+    return this.target;
+  }
+  get remoteAddress(): string | undefined {
+    return this.clientRequest.socket.remoteAddress;
+  }
+  get socket(): { readonly remoteAddress?: string | undefined } {
+    return this.clientRequest.socket;
+  }
+  get request(): unknown {
+    return this.#arrival.frameworkRequest;
+  }
+
+  // HttpExchange, what is seldom asked for
+  get clientAddress(): string | undefined {
+    return this.#core.clientAddressOf(this);
+  }
+  get secure(): boolean {
+    return 'encrypted' in this.clientRequest.socket;
+  }
+  get upgrade(): string | undefined {
+    return this.#arrival.upgrade?.protocol;
+  }
+  get upgradeHead(): Buffer | undefined {
+    return this.#arrival.upgrade?.head;
+  }
+  get upgradeSocket(): Duplex | undefined {
+    return this.#arrival.upgrade?.socket;
+  }
+  get expectContinue(): boolean {
+    return this.#arrival.expectContinue;
+  }
+
+  /** What rules are given: a plain object, so that it can be spread and kept. */
+  get context(): RequestContext {
+    const { method, url, headers, socket, remoteAddress, request } = this;
+    return { method, url, headers, socket, remoteAddress, request };
+  }
+
+  onResponse(head: MutableHead): Outcome | undefined {
+    // A time-out middleware, say, may have answered meanwhile.
+    if (this.clientResponse.headersSent || this.clientResponse.destroyed) return { kind: 'client-gone', flags: 'CH' };
+    const rules = this.#core.options.responseRules;
+    if (rules) {
+      const response = { status: head.status, headers: fieldsOf(head.headers) };
+      rules.apply({ ...this.context, response }, response.headers, this.#core.reportFault);
+      head.headers = listOf(response.headers);
+      if (Number.isInteger(response.status) && response.status >= 200 && response.status <= 599)
+        head.status = response.status;
+    }
+    return undefined;
+  }
+
+  onClientGone(): void {
+    if (this.#over || this.tunnelling) return;
+    this.#attempt?.abort();
+    const flags = this.clientResponse.headersSent ? 'CD' : this.connectedAt === 0 ? 'CC' : 'CH';
+    if (this.#server) this.#server.counters.cli_abrt++;
+    this.#settle(this.clientResponse.headersSent ? this.clientResponse.statusCode : 499, flags);
+  }
+
+  /** The grace time is over: ends the request as it stands. HAProxy: flag `K`. */
+  cut(): void {
+    if (this.#over) return;
+    this.#attempt?.abort();
+    if (this.tunnelling) this.#settle(101, 'KD');
+    else if (this.clientResponse.headersSent) {
+      this.clientResponse.destroy();
+      this.#settle(this.clientResponse.statusCode, 'KD');
+    } else this.#fail(new EvenkeelError('EK_CLOSED', { flags: this.connectedAt === 0 ? 'KC' : 'KH' }));
+  }
+
+  isOn(server: BackendServer): boolean {
+    return this.#holdsSlot && this.#server === server;
+  }
+
+  #applyRequestRules(): void {
+    const headers = copyFields(this.headers);
+    const context: RequestRuleContext = { ...this.context, headers };
+    this.#core.options.requestRules?.apply(context, headers, this.#core.reportFault);
+    this.headers = headers as FieldMap & IncomingHttpHeaders;
+  }
+
+  #choose(avoid: BackendServer | undefined): void {
+    const server = this.#core.choose(this, avoid);
+    if (server instanceof EvenkeelError) this.#fail(server);
+    else this.#carry(server, false);
+  }
+
+  /** Takes a slot of the server and sends the request there. */
+  #carry(server: BackendServer, fresh: boolean): void {
+    const previous = this.#server;
+    this.#core.take(server, previous);
+    if (previous && previous !== server) this.#redispatched = true;
+    this.#server = server;
+    this.#holdsSlot = true;
+    this.#chosenAt = this.#core.environment.now();
+    this.connectedAt = 0;
+    this.#attempt = this.#core.forwarder.forward(this, server, fresh, this.#onOutcome);
+  }
+
+  readonly #onOutcome = (outcome: Outcome): void => {
+    this.#attempt = undefined;
+    if (this.#over) return;
+    const server = this.#server as BackendServer;
+    const { counters } = server;
+    switch (outcome.kind) {
+      case 'answered':
+        counters.hrsp[classOf(outcome.status)]++;
+        this.#settle(outcome.status, '--');
+        return;
+      case 'cut':
+        counters.hrsp[classOf(outcome.status)]++;
+        if (outcome.flags[0] === 'S' || outcome.flags[0] === 's' || outcome.flags[0] === 'P') {
+          counters.srv_abrt++;
+          counters.eresp++;
+        } else counters.cli_abrt++;
+        this.#settle(outcome.status, outcome.flags);
+        return;
+      case 'client-gone':
+        counters.cli_abrt++;
+        this.#settle(499, outcome.flags);
+        return;
+      case 'refused':
+        this.#fail(outcome.error);
+        return;
+      case 'failed':
+        if (outcome.reason === 'conn-failure') counters.econ++;
+        else if (!outcome.onReusedConnection) counters.eresp++;
+        this.#retry(outcome, server);
+    }
+  };
+
+  #retry(failure: Extract<Outcome, { kind: 'failed' }>, server: BackendServer): void {
+    const { idempotent, body } = this;
+    const { reason, sent, onReusedConnection } = failure;
+    const decision = decideRetry(
+      { reason, sent, onReusedConnection, idempotent, replayable: body.replayable, retries: this.#retries },
+      this.#core.options.retry,
+    );
+    if (decision === 'give-up') {
+      this.#fail(failure.error);
+      return;
+    }
+    this.#releaseSlot();
+    if (decision === 'fresh') {
+      this.#carry(server, true);
+      return;
+    }
+    this.#retries++;
+    if (decision === 'same') {
+      server.counters.wretr++;
+      this.#carry(server, false);
+      return;
+    }
+    const next = this.#core.choose(this, server);
+    if (next instanceof EvenkeelError) this.#fail(next);
+    else {
+      if (next === server) server.counters.wretr++;
+      else server.counters.wredis++;
+      this.#carry(next, false);
+    }
+  }
+
+  /** Answers with an error, unless the framework takes over. */
+  #fail(error: EvenkeelError): void {
+    const { clientResponse: response, body } = this;
+    if (this.#arrival.decline?.(error, !body.touched)) {
+      this.#settle(error.status, error.flags);
+      return;
+    }
+    if (response.headersSent || response.destroyed) response.destroy();
+    else this.#core.answer(this, error);
+    this.#settle(error.status, error.flags);
+  }
+
+  #releaseSlot(): void {
+    if (!this.#holdsSlot || !this.#server) return;
+    this.#holdsSlot = false;
+    this.#core.free(this.#server);
+  }
+
+  #settle(status: number, flags: TerminationFlags): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#attempt = undefined;
+    this.#releaseSlot();
+    this.#core.sessions.leave(this.session, this);
+    this.#core.ended(this);
+    if (!this.#core.hearsRequests) return;
+    const now = this.#core.environment.now();
+    this.#core.emit('request', {
+      method: this.method,
+      url: this.target,
+      server: this.#server?.name,
+      status,
+      flags,
+      retries: this.#retries,
+      redispatched: this.#redispatched,
+      queueMs: (this.#chosenAt || now) - this.#startedAt,
+      connectMs: this.connectedAt === 0 || this.#chosenAt > this.connectedAt ? 0 : this.connectedAt - this.#chosenAt,
+      responseMs: this.respondedAt === 0 ? 0 : this.respondedAt - this.connectedAt,
+      totalMs: now - this.#startedAt,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
+    });
+  }
+}
+
+function classOf(status: number): 0 | 1 | 2 | 3 | 4 | 5 {
+  const digit = Math.floor(status / 100);
+  return digit >= 1 && digit <= 5 ? (digit as 1 | 2 | 3 | 4 | 5) : 0;
+}

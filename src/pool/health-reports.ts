@@ -1,0 +1,39 @@
+import { inWords } from '../health/health-check.ts';
+import type { MonitorEvents } from '../health/monitor.ts';
+import type { Server } from '../servers/server.ts';
+import type { BackendServer } from './backend-server.ts';
+import type { PoolCore } from './pool-core.ts';
+
+/** What a pool does with what its monitor finds: schedulers hear of it, and whoever listens. */
+export function monitorEvents(core: PoolCore, onDecided: () => void): MonitorEvents {
+  const changed = (server: Server): void => {
+    server.recalculate(core.environment.now());
+    core.balancer.changed(server as BackendServer);
+  };
+  return {
+    onStateChange(server, { from, to, reason }) {
+      changed(server);
+      const wasUp = from === 'running' || from === 'starting';
+      const isUp = to === 'running' || to === 'starting';
+      if (wasUp === isUp) return;
+      core.emit(isUp ? 'server:up' : 'server:down', {
+        server: server.name,
+        reason,
+        state: isUp ? 'UP' : to === 'stopping' ? 'NOLB' : 'DOWN',
+      });
+    },
+    onCheck(server, result, durationMs) {
+      const { code, status, description } = result;
+      core.emit('server:check', {
+        server: server.name,
+        result: result.result,
+        code,
+        status,
+        description: description || inWords(result),
+        durationMs,
+      });
+    },
+    onWeightChange: changed,
+    onDecided,
+  };
+}

@@ -1,0 +1,88 @@
+import type { RequestContext } from '../core/context.ts';
+import { EvenkeelError } from '../core/errors.ts';
+import type { BackendServer } from './backend-server.ts';
+import type { PoolCore } from './pool-core.ts';
+import type { PoolServer } from './pool-server.ts';
+
+/** How the work under a lease went. Nothing said is neutral. */
+export interface LeaseResult {
+  /** `false` counts as a failure of the server. */
+  readonly ok: boolean;
+  readonly error?: unknown;
+}
+
+/** A slot of a server that is held by a lease. It outlives a lease that was lost, so that the slot can be freed. */
+export class LeaseSlot {
+  readonly server: BackendServer;
+  readonly #core: PoolCore;
+  #released = false;
+
+  constructor(core: PoolCore, server: BackendServer) {
+    this.#core = core;
+    this.server = server;
+    core.take(server, undefined);
+    core.leases.add(this);
+  }
+
+  /** Returns `false` when it was free already. */
+  free(): boolean {
+    if (this.#released) return false;
+    this.#released = true;
+    this.#core.leases.delete(this);
+    this.#core.free(this.server);
+    return true;
+  }
+
+  /** The lease was lost without a word. */
+  lost(): void {
+    if (this.free()) this.#core.emit('lease:leaked', { server: this.server.name });
+  }
+}
+
+const lostLeases = new FinalizationRegistry<LeaseSlot>((slot) => slot.lost());
+
+/**
+ * The right to use one slot of a server until `release`. Made by `acquire`, `tryAcquire` and `run`. It is a `Disposable`:
+ * `using lease = await pool.acquire()`.
+ */
+export class Lease implements Disposable {
+  /** The server that was chosen. */
+  readonly server: PoolServer;
+  readonly #slot: LeaseSlot;
+
+  /** @internal */
+  constructor(slot: LeaseSlot, server: PoolServer) {
+    this.server = server;
+    this.#slot = slot;
+    lostLeases.register(this, slot, this);
+  }
+
+  /** Gives the slot back. A second call does nothing. */
+  release(result?: LeaseResult): void {
+    if (!this.#slot.free()) return;
+    lostLeases.unregister(this);
+    if (result?.ok === false) this.#slot.server.counters.eresp++;
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+}
+
+/**
+ * A slot of a server for this context.
+ * @param avoid servers not to use while another has room
+ */
+export function takeSlot(core: PoolCore, context: RequestContext, avoid: readonly string[]): LeaseSlot | EvenkeelError {
+  if (core.closing) return new EvenkeelError('EK_CLOSED');
+  const { servers } = core.balancer;
+  const avoided = avoid.length === 0 ? undefined : servers.find((server) => server.name === avoid[0]);
+  let server = core.choose(context, avoided);
+  if (!(server instanceof EvenkeelError) && avoid.length > 1 && avoid.includes(server.name)) {
+    server =
+      servers.find(
+        (other) => other.scheduledWeight > 0 && !other.saturated && !other.backup && !avoid.includes(other.name),
+      ) ?? server;
+  }
+  return server instanceof EvenkeelError ? server : new LeaseSlot(core, server);
+}

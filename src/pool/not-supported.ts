@@ -1,0 +1,121 @@
+/** Pool options that HAProxy has and we have not, with the words of its manual. */
+export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fromEntries(
+  [
+    ...[
+      'hashType',
+      'hashKey',
+      'hashBalanceFactor',
+      'hashPreserveAffinity',
+      'useServer',
+      'cookie',
+      'stick',
+      'stickTable',
+      'dynamicCookieKey',
+    ],
+    ...[
+      'persist',
+      'forcePersist',
+      'ignorePersist',
+      'fullconn',
+      'maxKeepAliveQueue',
+      'preferLastServer',
+      'abortonclose',
+      'monitorUri',
+      'monitorFail',
+    ],
+    ...[
+      'disableOn404',
+      'logHealthChecks',
+      'externalCheck',
+      'httpCheck',
+      'tcpCheck',
+      'originalto',
+      'httpSendNameHeader',
+      'source',
+      'uniqueIdFormat',
+    ],
+    ...[
+      'mode',
+      'compression',
+      'cacheUse',
+      'filter',
+      'acl',
+      'emailAlert',
+      'httpBufferRequest',
+      'loadServerStateFromFile',
+      'serverTemplate',
+    ],
+  ].map((key) => [key, `not supported (HAProxy: ${keyword(key)})`]),
+);
+
+/** Server options that HAProxy has and we have not. */
+export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.fromEntries(
+  [
+    ...[
+      'minconn',
+      'maxqueue',
+      'strictMaxconn',
+      'cookie',
+      'redir',
+      'track',
+      'observe',
+      'errorLimit',
+      'onError',
+      'onMarkedDown',
+      'onMarkedUp',
+    ],
+    ...[
+      'agentCheck',
+      'agentAddr',
+      'agentPort',
+      'agentInter',
+      'agentSend',
+      'checkSsl',
+      'checkSni',
+      'checkAlpn',
+      'checkProto',
+      'checkSendProxy',
+    ],
+    ...[
+      'checkReusePool',
+      'checkViaSocks4',
+      'sendProxy',
+      'sendProxyV2',
+      'proto',
+      'ws',
+      'poolConnName',
+      'resolvers',
+      'resolvePrefer',
+      'initAddr',
+    ],
+    ...[
+      'hashKey',
+      'guid',
+      'source',
+      'usesrc',
+      'namespace',
+      'socks4',
+      'crlFile',
+      'ciphers',
+      'ciphersuites',
+      'sslMinVer',
+      'sslMaxVer',
+      'tfo',
+      'nonStick',
+    ],
+  ].map((key) => [key, `not supported (HAProxy: ${keyword(key)})`]),
+);
+
+/** Time-outs that are known and do nothing yet. */
+export const NOT_SUPPORTED_TIMEOUTS: Readonly<Record<string, string>> = {
+  queue: 'not supported (HAProxy: timeout queue): a request that finds every server full is refused at once',
+  tarpit: 'not supported (HAProxy: timeout tarpit)',
+  httpRequest: "not supported (HAProxy: timeout http-request): Node's server has headersTimeout and requestTimeout",
+  httpKeepAlive: "not supported (HAProxy: timeout http-keep-alive): Node's server has keepAliveTimeout",
+  total: 'not supported: no limit over all attempts exists yet',
+  stick: 'not supported: there are no stick tables yet',
+};
+
+function keyword(key: string): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

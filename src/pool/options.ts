@@ -1,0 +1,137 @@
+import type { HttpReuse } from '../connections/connection-pool.ts';
+import type { RequestContext } from '../core/context.ts';
+import type { Duration, Size } from '../core/units.ts';
+import type { HttpProxyOptions } from '../forward/http-proxy-options.ts';
+import type { HealthchecksOption, HttpchkOption } from '../health/index.ts';
+import type { HealthOptions } from '../health/settings.ts';
+import type { BalanceOption } from '../schedulers/index.ts';
+import type { ErrorFilesOption } from './answers.ts';
+import type { HeaderRule, RequestRuleContext, ResponseRuleContext } from './rules.ts';
+import type { TlsOptions } from './tls-options.ts';
+
+/** What `retryOn` may name. HAProxy: `retry-on`. */
+export type RetryOn = 'none' | 'conn-failure' | 'empty-response' | 'junk-response' | 'response-timeout';
+
+/** Options of one server that may also stand in `defaultServer`. */
+export interface DefaultServerOptions extends HealthOptions, TlsOptions {
+  /** Share of the traffic, 0..256; 0 takes none. Default: 1. HAProxy: `weight`. */
+  readonly weight?: number;
+  /** Most requests and leases at one time; 0 is no limit. Default: 0. HAProxy: `maxconn`. */
+  readonly maxconn?: number;
+  /** Takes traffic only while no other server can. Default: false. HAProxy: `backup`. */
+  readonly backup?: boolean;
+  /** Starts in maintenance. Default: false. HAProxy: `disabled`. */
+  readonly disabled?: boolean;
+  /** Time over which a server that came up is given its full weight and `maxconn`. Default: 0. HAProxy: `slowstart`. */
+  readonly slowstart?: Duration;
+  /** Most idle connections kept; -1 is no limit, 0 keeps none. Default: -1. HAProxy: `pool-max-conn`. */
+  readonly poolMaxConn?: number;
+  /** Idle connections kept above the estimated need. Default: 0. HAProxy: `pool-low-conn`. */
+  readonly poolLowConn?: number;
+  /** Time between two purges of idle connections; 0 keeps none. Default: 5s. HAProxy: `pool-purge-delay`. */
+  readonly poolPurgeDelay?: Duration;
+  /** Requests a connection may carry after its first; -1 is no limit. Default: -1. HAProxy: `max-reuse`. */
+  readonly maxReuse?: number;
+}
+
+/** One server. */
+export interface ServerOptions extends DefaultServerOptions {
+  /** `http://host:port`, `https://host:port`, `host:port` (carried as http) or `unix:/path`. */
+  readonly address: string;
+  /** Unique in its pool. Default: `s` and the server's id. */
+  readonly name?: string;
+  /** Unique number, 1 to 2147483647. Default: the lowest that is free. HAProxy: `id`. */
+  readonly id?: number;
+}
+
+/** Time limits. `Infinity` is none. */
+export interface TimeoutOptions {
+  /** To connect to a server, TLS included. Default: 5s. HAProxy: `timeout connect`. */
+  readonly connect?: Duration;
+  /** Without a word from the server, while waiting for its answer or in the middle of it. Default: 60s. HAProxy: `timeout server`. */
+  readonly server?: Duration;
+  /** Without a word from the client while it sends a body, or without it taking any of the answer. Default: 60s. HAProxy: `timeout client`. */
+  readonly client?: Duration;
+  /** Without a byte either way in an upgraded connection. Default: 1h. HAProxy: `timeout tunnel`. */
+  readonly tunnel?: Duration;
+  /** The same once the client has ended its side. Default: 30s. HAProxy: `timeout server-fin`. */
+  readonly serverFin?: Duration;
+  /** The same once the server has ended its side. Default: 30s. HAProxy: `timeout client-fin`. */
+  readonly clientFin?: Duration;
+  /** For the answer to a health check, once connected. Default: the check's interval. HAProxy: `timeout check`. */
+  readonly check?: Duration;
+}
+
+/** `forwardfor` as an object. */
+export interface ForwardForOptions {
+  /** Addresses and networks of clients for which nothing is added: `'127.0.0.1'`, `'10.0.0.0/8'`. */
+  readonly except?: string | readonly string[];
+  /** Name of the field. Default: `x-forwarded-for`. */
+  readonly header?: string;
+  /** Adds nothing where the client has sent the field. Default: false. */
+  readonly ifNone?: boolean;
+}
+
+/** `forwarded` as an object: which parameters to send (RFC 7239). */
+export interface ForwardedOptions {
+  readonly proto?: boolean;
+  readonly host?: boolean;
+  readonly by?: boolean;
+  readonly for?: boolean;
+}
+
+/** Options of a pool. @typeParam R the framework's own request, as functions of the user's see it */
+export interface PoolOptions<R = unknown> {
+  /** Name in messages. Default: `pool`. */
+  readonly name?: string;
+  /** How a server is chosen. Default: `roundrobin`. HAProxy: `balance`. */
+  readonly balance?: BalanceOption;
+  /** The servers; an address stands for a server with nothing else said. Default: none. HAProxy: `server`. */
+  readonly servers?: readonly (string | ServerOptions)[];
+  /** What holds for every server that does not say otherwise. HAProxy: `default-server`. */
+  readonly defaultServer?: DefaultServerOptions;
+  /** With no active server left, all backups share the traffic, not only the first. Default: false. HAProxy: `option allbackups`. */
+  readonly allbackups?: boolean;
+  /** Picks to skip at the start, so that many processes do not all begin with the first server. Default: 0. Range: 0..65535. */
+  readonly startOffset?: number;
+  /** Checks by name, for `check: 'name'`. HAProxy: `healthcheck` sections. */
+  readonly healthchecks?: HealthchecksOption;
+  /** The HTTP check of every server with `check: true`. HAProxy: `option httpchk`. */
+  readonly httpchk?: HttpchkOption;
+  /** Time limits. */
+  readonly timeout?: TimeoutOptions;
+  /** Attempts after the first, 0..100. Default: 3. HAProxy: `retries`. */
+  readonly retries?: number;
+  /** What is tried again. Default: `['conn-failure', 'empty-response']`. HAProxy: `retry-on`. */
+  readonly retryOn?: RetryOn | readonly RetryOn[];
+  /** Another server at every Nth retry; `true` is HAProxy's -1 (the last retry), `false` or 0 never. Default: 1. HAProxy: `option redispatch`. */
+  readonly redispatch?: boolean | number;
+  /** Sends POST, PATCH and other methods that are not idempotent again, too. Default: false. */
+  readonly retryNonIdempotent?: boolean;
+  /** Bytes of a request's body that are kept to be sent again. Default: 64kb. */
+  readonly bufferBody?: Size;
+  /** Who may use a kept connection. Default: `safe`. HAProxy: `http-reuse`. */
+  readonly httpReuse?: HttpReuse;
+  /** Adds the client's address to each request. Default: false. HAProxy: `option forwardfor`. */
+  readonly forwardfor?: boolean | ForwardForOptions;
+  /** Adds a `Forwarded` field (RFC 7239); `true` is proto and for. Default: false. HAProxy: `option forwarded`. */
+  readonly forwarded?: boolean | ForwardedOptions;
+  /** Sets `X-Forwarded-Proto` and `X-Forwarded-Host`. Default: neither. */
+  readonly forwardedHeaders?: { readonly proto?: boolean; readonly host?: boolean };
+  /** Sends the server's own name as `Host` in place of the client's. Default: false. */
+  readonly changeOrigin?: boolean;
+  /** The client's address, for `forwardfor` and `forwarded`. Default: that of its connection. */
+  readonly clientAddress?: (request: RequestContext<R>) => string;
+  /** Rules for requests, in order. HAProxy: `http-request`. */
+  readonly httpRequest?: readonly HeaderRule<RequestRuleContext<R>>[];
+  /** Rules for responses, in order. HAProxy: `http-response`. */
+  readonly httpResponse?: readonly HeaderRule<ResponseRuleContext<R>>[];
+  /** Answers in place of ours, by status. HAProxy: `errorfile`. */
+  readonly errorfiles?: ErrorFilesOption<R>;
+  /** `Retry-After` in answers to requests for which every server was full, in whole seconds. Default: none. */
+  readonly retryAfter?: Duration;
+  /** What carries requests. Default: `http1`. */
+  readonly engine?: 'http1' | 'http-proxy-3';
+  /** Options for `engine: 'http-proxy-3'`, as http-proxy knows them. */
+  readonly httpProxy?: HttpProxyOptions;
+}

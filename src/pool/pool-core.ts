@@ -1,0 +1,151 @@
+import { isIPv4 } from 'node:net';
+import { Dialer } from '../connections/dial.ts';
+import type { RequestContext } from '../core/context.ts';
+import { Deadlines } from '../core/deadlines.ts';
+import type { Environment } from '../core/environment.ts';
+import { EvenkeelError } from '../core/errors.ts';
+import type { PoolEvents } from '../core/events.ts';
+import type { Forwarder } from '../forward/forwarder.ts';
+import { HttpProxyEngine } from '../forward/http-proxy-engine.ts';
+import { Http1Engine } from '../forward/http1-engine.ts';
+import { writeAnswer } from './answers.ts';
+import type { BackendServer } from './backend-server.ts';
+import { Balancer } from './balancer.ts';
+import { ClientSessions } from './client-sessions.ts';
+import type { HttpDispatch } from './dispatch.ts';
+import type { LeaseSlot } from './lease.ts';
+import type { ResolvedPool } from './resolve-options.ts';
+
+/** How the parts of a pool reach whoever listens. */
+export interface PoolOutlet {
+  emit<E extends keyof PoolEvents>(event: E, payload: Parameters<PoolEvents[E]>[0]): void;
+  listens(event: keyof PoolEvents): boolean;
+}
+
+/** The parts of one pool, and what its requests and leases share: slots, choice, answers. */
+export class PoolCore {
+  readonly options: ResolvedPool;
+  readonly environment: Environment;
+  readonly dialer: Dialer;
+  readonly forwarder: Forwarder;
+  readonly balancer: Balancer;
+  readonly sessions: ClientSessions = new ClientSessions();
+  /** Requests under way. */
+  readonly exchanges: Set<HttpDispatch> = new Set();
+  /** Leases not yet released. */
+  readonly leases: Set<LeaseSlot> = new Set();
+  /** New work is refused. */
+  closing = false;
+  readonly #outlet: PoolOutlet;
+  readonly #waiting: Set<() => void> = new Set();
+
+  constructor(options: ResolvedPool, environment: Environment, outlet: PoolOutlet) {
+    this.options = options;
+    this.environment = environment;
+    this.#outlet = outlet;
+    this.dialer = new Dialer(environment);
+    const { timeouts, forwarding, balance, allbackups, startOffset } = options;
+    const deadlines = new Deadlines(environment, Math.min(...Object.values<number>({ ...timeouts })));
+    const parts = { environment, dialer: this.dialer, deadlines, forwarding };
+    this.forwarder =
+      options.engine === 'http1' ? new Http1Engine(parts) : new HttpProxyEngine(parts, options.httpProxy);
+    this.balancer = new Balancer({
+      factory: balance.factory,
+      allbackups,
+      startOffset,
+      environment,
+      onFault: (error) => this.reportFault('balance', error),
+    });
+  }
+
+  get hearsRequests(): boolean {
+    return this.#outlet.listens('request');
+  }
+
+  emit<E extends keyof PoolEvents>(event: E, payload: Parameters<PoolEvents[E]>[0]): void {
+    this.#outlet.emit(event, payload);
+  }
+
+  /** A function of the user's threw; the request goes on without what it would have given. */
+  readonly reportFault = (sample: string, error: unknown): void => {
+    this.#outlet.emit('sample:error', { sample, error });
+  };
+
+  /** A server with a free slot, or why there is none. */
+  choose(context: RequestContext, avoid: BackendServer | undefined): BackendServer | EvenkeelError {
+    const server = this.balancer.pick(context, avoid);
+    if (server) return server;
+    return new EvenkeelError(this.balancer.usableCount === 0 ? 'EK_NO_SERVER' : 'EK_QUEUE_FULL');
+  }
+
+  /** Takes a slot. @param previous the server of the attempt before, which is not balanced to again */
+  take(server: BackendServer, previous: BackendServer | undefined): void {
+    const { counters } = server;
+    server.active++;
+    counters.stot++;
+    if (previous !== server) counters.lbtot++;
+    if (server.active > counters.smax) counters.smax = server.active;
+    this.balancer.took(server);
+  }
+
+  /** Gives a slot back. */
+  free(server: BackendServer): void {
+    server.active--;
+    this.balancer.freed(server);
+    if (this.#waiting.size > 0) this.#tell();
+  }
+
+  /** A request is over. */
+  ended(dispatch: HttpDispatch): void {
+    this.exchanges.delete(dispatch);
+    if (this.#waiting.size > 0) this.#tell();
+  }
+
+  /** Resolves once `settled` holds, or when `graceMs` is over. Holds the process meanwhile. */
+  async settled(settled: () => boolean, graceMs: number): Promise<void> {
+    if (settled()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = (): void => {
+      if (settled()) resolve();
+    };
+    const timer = this.environment.setTimer(resolve, graceMs, true);
+    this.#waiting.add(look);
+    await promise;
+    this.#waiting.delete(look);
+    timer.cancel();
+  }
+
+  /** Looks again whether what somebody waits for has come. */
+  #tell(): void {
+    for (const look of [...this.#waiting]) look();
+  }
+
+  clientAddressOf(context: RequestContext): string | undefined {
+    const { forwarding, clientAddress } = this.options;
+    if (!forwarding.forwardfor && !forwarding.forwarded) return undefined;
+    if (clientAddress) {
+      try {
+        const { method, url, headers, socket, remoteAddress, request } = context;
+        return clientAddress({
+          method,
+          url,
+          ...(headers && { headers }),
+          ...(socket && { socket }),
+          remoteAddress,
+          request,
+        });
+      } catch (error) {
+        this.reportFault('clientAddress', error);
+        return undefined;
+      }
+    }
+    const address = context.remoteAddress;
+    // A socket that listens on both families gives IPv4 clients an IPv6 name.
+    return address?.startsWith('::ffff:') && isIPv4(address.slice(7)) ? address.slice(7) : address;
+  }
+
+  /** Writes the answer to a request that failed. */
+  answer(dispatch: HttpDispatch, error: EvenkeelError): void {
+    writeAnswer(this.options.answers, dispatch, error, this.reportFault);
+  }
+}

@@ -1,0 +1,348 @@
+import type { IncomingMessage } from 'node:http';
+import {
+  type AttachableServer,
+  type AttachOptions,
+  attach,
+  type Middleware,
+  type MiddlewareOptions,
+  middleware,
+  type UpgradeListener,
+  type UpgradeOptions,
+  upgradeListener,
+} from '../adapters/node-http.ts';
+import type { RequestContext } from '../core/context.ts';
+import { type Environment, systemEnvironment } from '../core/environment.ts';
+import { ConfigError, EvenkeelError } from '../core/errors.ts';
+import type { PoolEvents } from '../core/events.ts';
+import type { Arrival, ClientRequest, ClientResponse } from '../core/exchange.ts';
+import { OptionReader } from '../core/options.ts';
+import type { Duration } from '../core/units.ts';
+import { Monitor } from '../health/monitor.ts';
+import { BackendServer } from './backend-server.ts';
+import { HttpDispatch } from './dispatch.ts';
+import { GuardedEmitter } from './guarded-emitter.ts';
+import { monitorEvents } from './health-reports.ts';
+import { Lease, takeSlot } from './lease.ts';
+import type { PoolOptions, ServerOptions } from './options.ts';
+import { PoolCore, type PoolOutlet } from './pool-core.ts';
+import { PoolServer } from './pool-server.ts';
+import { resolvePoolOptions, tooManyServers } from './resolve-options.ts';
+import { type Explanation, explain, type PoolStats, poolStats } from './stats.ts';
+
+/** Options of `acquire`. */
+export interface AcquireOptions {
+  /** Gives up with `EK_ABORTED`. */
+  readonly signal?: AbortSignal;
+  /** Longest wait for a free slot. While requests do not wait for one it has no effect. */
+  readonly timeout?: Duration;
+  /** Names of servers not to use while another has room. */
+  readonly avoid?: readonly string[];
+}
+
+/** Options of `run`. */
+export interface RunOptions extends AcquireOptions {
+  /** Runs the work again on another server when it throws, up to the pool's `retries`. Default: false. */
+  readonly retry?: boolean;
+}
+
+/** What `close` and `removeServer` could not wait for. */
+export interface CloseResult {
+  /** Requests and tunnels that were cut when the grace time was over. */
+  readonly cut: number;
+  /** Leases that were not released by then. */
+  readonly leaked: number;
+}
+
+/** How long work in flight may take to end. */
+export interface GraceOptions {
+  /** In milliseconds. Default: 10000. */
+  readonly graceMs?: number;
+}
+
+const GRACE_MS = 10_000;
+
+/**
+ * HAProxy's backend as an object: it holds servers, knows which are fit, chooses one for each request, carries the request
+ * there over reused connections, and turns every failure into the right answer.
+ *
+ * It is live at once: checks start with the constructor. They do not keep the process alive; requests in flight and callers
+ * that wait do.
+ * @typeParam R the framework's own request, as functions of yours see it in `context.request`
+ */
+export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
+  /** Name in messages. */
+  readonly name: string;
+  readonly #core: PoolCore;
+  readonly #monitor: Monitor;
+  readonly #servers = new Map<BackendServer, PoolServer>();
+  #decided: (() => void)[] = [];
+  #closed: Promise<CloseResult> | undefined = undefined;
+
+  /**
+   * @param environment time and chance; for tests on a virtual clock
+   * @throws {ConfigError} that lists every fault; nothing was started
+   */
+  constructor(options: PoolOptions<R> = {}, environment: Environment = systemEnvironment) {
+    super();
+    const resolved = resolvePoolOptions(options as PoolOptions<never>);
+    this.name = resolved.name;
+    const outlet: PoolOutlet = {
+      emit: (event, payload) => this.emit(event, ...([payload] as never)),
+      listens: (event) => this.listenerCount(event) > 0,
+    };
+    this.#core = new PoolCore(resolved, environment, outlet);
+    const core = this.#core;
+    this.#monitor = new Monitor(
+      environment,
+      core.dialer,
+      monitorEvents(core, () => this.#onDecided()),
+    );
+    const taken = new Set(resolved.servers.map((server) => server.id));
+    const added = resolved.servers.map((server) => {
+      const id = server.id ?? lowestFree(taken);
+      taken.add(id);
+      return new BackendServer(id, server, resolved, environment);
+    });
+    refuseTwins(added);
+    this.#monitor.start(added.map((server) => [server, server.health]));
+    for (const server of added) this.#enter(server);
+  }
+
+  /** All servers, in the order in which they were declared or added. */
+  get servers(): readonly PoolServer[] {
+    return [...this.#servers.values()];
+  }
+
+  /** @throws {EvenkeelError} `EK_UNKNOWN_SERVER` */
+  server(name: string): PoolServer {
+    return this.#servers.get(this.#find(name)) as PoolServer;
+  }
+
+  hasServer(name: string): boolean {
+    return this.#core.balancer.servers.some((server) => server.name === name);
+  }
+
+  /**
+   * Adds a server, live at once, with `defaultServer` applied and its checks on.
+   * @throws {ConfigError} that lists every fault; nothing was changed
+   */
+  addServer(options: string | ServerOptions): PoolServer {
+    const core = this.#core;
+    if (core.closing) throw new EvenkeelError('EK_CLOSED');
+    const read = new OptionReader({}, 'server');
+    const settings = core.options.readServer(options, 'server', read.faults);
+    const { servers } = core.balancer;
+    const { balance } = core.options;
+    if (!settings) throw new ConfigError(read.faults);
+    const id = settings.id ?? lowestFree(new Set(servers.map((server) => server.id)));
+    const server = new BackendServer(id, settings, core.options, core.environment);
+    refuseTwins([...servers, server]);
+    if (
+      balance.maxServers !== undefined &&
+      servers.filter((other) => other.backup === server.backup).length >= balance.maxServers
+    ) {
+      throw new ConfigError([{ path: 'server', value: options, message: tooManyServers(balance) }]);
+    }
+    this.#monitor.add(server, server.health);
+    const facade = this.#enter(server);
+    core.emit('server:added', { server: server.name, url: server.address.url });
+    return facade;
+  }
+
+  /**
+   * Takes a server out: no new work from now on, its checks end. Resolves when its work in flight has ended, or was cut when
+   * the grace time was over.
+   * @throws {EvenkeelError} `EK_UNKNOWN_SERVER`
+   */
+  async removeServer(name: string, { graceMs = GRACE_MS }: GraceOptions = {}): Promise<CloseResult> {
+    const core = this.#core;
+    const server = this.#find(name);
+    core.balancer.remove(server);
+    this.#servers.delete(server);
+    this.#monitor.remove(server);
+    server.connections.clear();
+    await core.settled(() => server.active === 0, graceMs);
+    const late = [...core.exchanges].filter((exchange) => exchange.isOn(server));
+    for (const exchange of late) exchange.cut();
+    server.connections.close();
+    const leaked = [...core.leases].filter((slot) => slot.server === server).length;
+    core.emit('server:removed', { server: server.name, cut: late.length });
+    return { cut: late.length, leaked };
+  }
+
+  /**
+   * Chooses a server and takes a slot of it. Release the lease when the work is done.
+   * @throws {EvenkeelError} `EK_NO_SERVER`, `EK_QUEUE_FULL`, `EK_ABORTED`, `EK_CLOSED`
+   */
+  async acquire(context: RequestContext<R> = {}, { signal, avoid = [] }: AcquireOptions = {}): Promise<Lease> {
+    if (signal?.aborted) throw new EvenkeelError('EK_ABORTED', { cause: signal.reason });
+    const slot = takeSlot(this.#core, context, avoid);
+    if (slot instanceof EvenkeelError) throw slot;
+    return new Lease(slot, this.#servers.get(slot.server) as PoolServer);
+  }
+
+  /** As `acquire`, but gives `undefined` where no server has room. Never waits. */
+  tryAcquire(context: RequestContext<R> = {}, { avoid = [] }: Pick<AcquireOptions, 'avoid'> = {}): Lease | undefined {
+    const slot = takeSlot(this.#core, context, avoid);
+    return slot instanceof EvenkeelError ? undefined : new Lease(slot, this.#servers.get(slot.server) as PoolServer);
+  }
+
+  /**
+   * Does work under a lease, and releases it whatever happens. Work that throws counts as a failure of its server.
+   * @throws what `acquire` throws, and what `work` throws on its last try
+   */
+  async run<T>(
+    context: RequestContext<R>,
+    work: (lease: Lease) => T | Promise<T>,
+    options: RunOptions = {},
+  ): Promise<T> {
+    const avoid = [...(options.avoid ?? [])];
+    for (let retries = options.retry ? this.#core.options.retry.retries : 0; ; retries--) {
+      const lease = await this.acquire(context, { ...options, avoid });
+      try {
+        const result = await work(lease);
+        lease.release({ ok: true });
+        return result;
+      } catch (error) {
+        lease.release({ ok: false, error });
+        if (retries === 0 || options.signal?.aborted) throw error;
+        avoid.unshift(lease.server.name);
+      }
+    }
+  }
+
+  /**
+   * Resolves when every server has its first verdict; servers without a check have it from the start.
+   * @throws {EvenkeelError} `EK_NO_SERVER` when the time is over before, `EK_CLOSED` when the pool is closed
+   */
+  async ready({ timeout = Number.POSITIVE_INFINITY }: { readonly timeout?: Duration } = {}): Promise<void> {
+    const read = new OptionReader({ timeout }, '');
+    const timeoutMs = read.durationMs('timeout', { default: Number.POSITIVE_INFINITY });
+    read.throwFaults();
+    if (this.#core.closing) throw new EvenkeelError('EK_CLOSED');
+    if (this.#monitor.undecided === 0) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const late = (): void =>
+      reject(new EvenkeelError('EK_NO_SERVER', { message: `${this.#monitor.undecided} servers have no verdict yet` }));
+    const timer = this.#core.environment.setTimer(late, timeoutMs, true);
+    this.#decided.push(resolve);
+    try {
+      await promise;
+    } finally {
+      timer.cancel();
+      this.#decided = this.#decided.filter((waiting) => waiting !== resolve);
+    }
+    if (this.#core.closing) throw new EvenkeelError('EK_CLOSED');
+  }
+
+  /** A middleware for node:http, node:https, node:http2 (compatibility API), Express and Connect. */
+  middleware(options: MiddlewareOptions<R> = {}): Middleware<unknown> {
+    checkKeys(options, 'middleware', ['onUnavailable', 'errorHandler', 'stripPrefix', 'rewriteUrl']);
+    return middleware(this.#handler, options as MiddlewareOptions<never>);
+  }
+
+  /** A listener for the `upgrade` event of a server. */
+  upgradeHandler(options: UpgradeOptions = {}): UpgradeListener {
+    checkKeys(options, 'upgradeHandler', ['path', 'authorize', 'rewriteUrl']);
+    return upgradeListener(this.#handler, options);
+  }
+
+  /**
+   * Takes requests, `Expect: 100-continue`, upgrades and CONNECT of a server of node:http, node:https or node:http2.
+   * @returns a function that takes the listeners off again
+   */
+  attach(server: AttachableServer, options: AttachOptions = {}): () => void {
+    checkKeys(options, 'attach', ['path', 'authorize', 'rewriteUrl']);
+    return attach(this.#handler, server, options);
+  }
+
+  /** What happened so far and how things stand: a plain frozen snapshot. Counters are named as HAProxy's CSV columns. */
+  stats(): PoolStats {
+    return poolStats(this.name, this.#core, this.#monitor);
+  }
+
+  /** Which servers a request with this context could be given to, and why not the others. Takes nothing. */
+  explain(_context: RequestContext<R> = {}): Explanation {
+    return explain(this.#core, this.#monitor);
+  }
+
+  /**
+   * Refuses new work at once, waits for work in flight, cuts what is left when the grace time is over, and gives up all
+   * connections and timers. A second call gives the first one's promise.
+   */
+  close({ graceMs = GRACE_MS }: GraceOptions = {}): Promise<CloseResult> {
+    this.#closed ??= this.#close(graceMs);
+    return this.#closed;
+  }
+
+  async #close(graceMs: number): Promise<CloseResult> {
+    const core = this.#core;
+    core.closing = true;
+    this.#monitor.stop();
+    this.#onDecided();
+    await core.settled(() => core.exchanges.size === 0 && core.leases.size === 0, graceMs);
+    const late = [...core.exchanges];
+    for (const exchange of late) exchange.cut();
+    const result = { cut: late.length, leaked: core.leases.size };
+    for (const server of core.balancer.servers) server.connections.close();
+    core.emit('close', result);
+    return result;
+  }
+
+  /** What the adapters talk to. */
+  readonly #handler = {
+    handle: (request: ClientRequest, response: ClientResponse, arrival: Arrival): void => {
+      const dispatch = new HttpDispatch(this.#core, request, response, arrival);
+      this.#core.exchanges.add(dispatch);
+      dispatch.start();
+    },
+    reportFault: (sample: string, error: unknown): void => this.#core.reportFault(sample, error),
+  };
+
+  #enter(server: BackendServer): PoolServer {
+    const facade = new PoolServer(server, this.#core, this.#monitor);
+    this.#servers.set(server, facade);
+    this.#core.balancer.add(server);
+    return facade;
+  }
+
+  #find(name: string): BackendServer {
+    const server = this.#core.balancer.servers.find((known) => known.name === name);
+    if (!server)
+      throw new EvenkeelError('EK_UNKNOWN_SERVER', { message: `the pool has no server ${JSON.stringify(name)}` });
+    return server;
+  }
+
+  #onDecided(): void {
+    for (const resolve of this.#decided) resolve();
+  }
+}
+
+function lowestFree(taken: ReadonlySet<number | undefined>): number {
+  let id = 1;
+  while (taken.has(id)) id++;
+  return id;
+}
+
+/** Names and ids given by default may clash with given ones. */
+function refuseTwins(servers: readonly BackendServer[]): void {
+  const names = new Set<string>();
+  const ids = new Set<number>();
+  for (const { name, id } of servers) {
+    if (names.has(name))
+      throw new ConfigError([
+        { path: 'servers', value: name, message: `the name ${JSON.stringify(name)} is given to two servers` },
+      ]);
+    if (ids.has(id))
+      throw new ConfigError([{ path: 'servers', value: id, message: `the id ${id} is given to two servers` }]);
+    names.add(name);
+    ids.add(id);
+  }
+}
+
+function checkKeys(options: object, path: string, known: readonly string[]): void {
+  const read = new OptionReader(options, path);
+  for (const key of known) read.any(key);
+  read.rejectUnknown();
+  read.throwFaults();
+}

@@ -1,0 +1,203 @@
+import type { Monitor } from '../health/monitor.ts';
+import type { AdminState } from '../servers/server.ts';
+import { serverStatus } from '../servers/status.ts';
+import type { BackendServer } from './backend-server.ts';
+import type { PoolCore } from './pool-core.ts';
+
+/** Responses by class of their status. */
+export type ResponseClasses = Readonly<Record<'1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'other', number>>;
+
+/** How the last check of a server ended. */
+export interface CheckStats {
+  /** HAProxy's code: `L7OK`, `L4CON` … */
+  readonly code: string;
+  readonly status: number | undefined;
+  readonly description: string;
+  readonly durationMs: number | undefined;
+}
+
+/** One server in `pool.stats()`. Counters bear the names of HAProxy's CSV columns. */
+export interface ServerStats {
+  readonly id: number;
+  readonly url: string;
+  /** In HAProxy's words: `UP 1/3`, `DOWN`, `MAINT`, `no check` … */
+  readonly state: string;
+  readonly admin: AdminState;
+  readonly backup: boolean;
+  readonly weight: number;
+  /** Weight that schedulers reckon with: `weight` × 16, less during slow start. */
+  readonly effectiveWeight: number;
+  readonly maxconn: number;
+  /** Requests and leases now. */
+  readonly active: number;
+  /** Requests that wait for it now; 0 while there are no queues. */
+  readonly queued: number;
+  /** Idle connections kept. */
+  readonly idle: number;
+  /** The last check; `undefined` before it, or without checks. */
+  readonly check: CheckStats | undefined;
+  readonly responses: ResponseClasses;
+  /** Requests and leases it was given. */
+  readonly stot: number;
+  /** Times balancing chose it, without repeats for one request. */
+  readonly lbtot: number;
+  /** Most requests at one time. */
+  readonly smax: number;
+  /** Bytes of request bodies. */
+  readonly bin: number;
+  /** Bytes of response bodies. */
+  readonly bout: number;
+  /** Attempts that could not connect. */
+  readonly econ: number;
+  /** Attempts without a whole valid response. */
+  readonly eresp: number;
+  /** Retries on the same server. */
+  readonly wretr: number;
+  /** Retries that left it for another. */
+  readonly wredis: number;
+  /** Requests whose client left. */
+  readonly cli_abrt: number;
+  /** Responses it cut. */
+  readonly srv_abrt: number;
+  /** Connections made. */
+  readonly connect: number;
+  /** Requests over a kept connection. */
+  readonly reuse: number;
+  /** Checks failed while it was up. */
+  readonly chkfail: number;
+  /** Times it went down. */
+  readonly chkdown: number;
+}
+
+/** `pool.stats()`. */
+export interface PoolStats {
+  readonly name: string;
+  /** `UP` while a server can be chosen, or there is none; else `DOWN`. */
+  readonly state: 'UP' | 'DOWN';
+  /** Requests under way. */
+  readonly active: number;
+  /** Requests that wait for a server; 0 while there are no queues. */
+  readonly queued: number;
+  /** Leases not released. */
+  readonly leases: number;
+  /** By name, in the order in which they were declared or added. */
+  readonly servers: Readonly<Record<string, ServerStats>>;
+}
+
+/** `pool.explain()`. */
+export interface Explanation {
+  /** Which group has its turn; `none`: no server is usable. */
+  readonly group: 'active' | 'backup' | 'none';
+  /** Names of servers that can be chosen now. */
+  readonly candidates: readonly string[];
+  /** The others, and why. */
+  readonly excluded: readonly { readonly server: string; readonly reason: string }[];
+}
+
+export function poolStats(name: string, core: PoolCore, monitor: Monitor): PoolStats {
+  const servers: Record<string, ServerStats> = {};
+  for (const server of core.balancer.servers) servers[server.name] = serverStats(server, monitor);
+  const state = core.balancer.usableCount > 0 || core.balancer.servers.length === 0 ? 'UP' : 'DOWN';
+  return Object.freeze({
+    name,
+    state,
+    active: core.exchanges.size,
+    queued: 0,
+    leases: core.leases.size,
+    servers: Object.freeze(servers),
+  });
+}
+
+function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
+  const {
+    stot,
+    lbtot,
+    smax,
+    bin,
+    bout,
+    econ,
+    eresp,
+    wretr,
+    wredis,
+    cli_abrt,
+    srv_abrt,
+    connect,
+    reuse,
+    chkfail,
+    chkdown,
+    hrsp,
+  } = server.counters;
+  const report = monitor.report(server);
+  const last = report?.last;
+  return Object.freeze({
+    id: server.id,
+    url: server.address.url,
+    state: serverStatus(server, report),
+    admin: server.admin,
+    backup: server.backup,
+    weight: server.weight,
+    effectiveWeight: server.effectiveWeight,
+    maxconn: server.settings.maxconn,
+    active: server.active,
+    queued: 0,
+    idle: server.connections.idle,
+    check:
+      last &&
+      Object.freeze({
+        code: last.code,
+        status: last.status,
+        description: last.description,
+        durationMs: report.lastDurationMs,
+      }),
+    responses: Object.freeze({
+      '1xx': hrsp[1],
+      '2xx': hrsp[2],
+      '3xx': hrsp[3],
+      '4xx': hrsp[4],
+      '5xx': hrsp[5],
+      other: hrsp[0],
+    }),
+    ...{
+      stot,
+      lbtot,
+      smax,
+      bin,
+      bout,
+      econ,
+      eresp,
+      wretr,
+      wredis,
+      cli_abrt,
+      srv_abrt,
+      connect,
+      reuse,
+      chkfail,
+      chkdown,
+    },
+  });
+}
+
+export function explain(core: PoolCore, monitor: Monitor): Explanation {
+  const { servers, usableCount } = core.balancer;
+  const group =
+    usableCount === 0 ? 'none' : servers.some((server) => server.usable && !server.backup) ? 'active' : 'backup';
+  const firstBackup = servers.find((server) => server.usable && server.backup);
+  const candidates: string[] = [];
+  const excluded: { server: string; reason: string }[] = [];
+  for (const server of servers) {
+    const reason = whyNot(server);
+    if (reason === undefined) candidates.push(server.name);
+    else excluded.push(Object.freeze({ server: server.name, reason }));
+  }
+  return Object.freeze({ group, candidates: Object.freeze(candidates), excluded: Object.freeze(excluded) });
+
+  function whyNot(server: BackendServer): string | undefined {
+    if (!server.usable)
+      return server.admin === 'ready' && server.weight === 0
+        ? 'its weight is 0'
+        : `its state is ${serverStatus(server, monitor.report(server))}`;
+    if (server.backup && group === 'active') return 'it is a backup, and active servers are usable';
+    if (server.backup && !core.options.allbackups && server !== firstBackup) return 'another backup comes first';
+    return server.saturated ? `all of its ${server.maxconn} slots are taken` : undefined;
+  }
+}
