@@ -39,7 +39,8 @@ class Turn extends HeapItem {
 /**
  * Weighted round robin, in HAProxy's exact order: in each round every server gets turns in proportion to its weight,
  * spread evenly, the heaviest first. A server that joins, or whose weight changes, is placed a part of a round ahead.
- * HAProxy's keys are 32 bits wide and wrap where weights sum up to more than some 500,000; these do not.
+ * The order is HAProxy's while at most 64 servers are full at once, and while weights sum up to less than some 500,000,
+ * where its 32-bit keys wrap and these do not.
  * Cost: O(log n) a pick and a change; nothing allocated.
  * @see HAProxy `balance roundrobin`, configuration manual 4.2; lb_fwrr.c
  */
