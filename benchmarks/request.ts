@@ -3,7 +3,7 @@
  * How, and what came out: docs/benchmarks.md. Run it with `npm run bench`; `-- --help` lists the flags.
  */
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Contender, startContender } from './load/contender.ts';
 import { CONTENDERS } from './load/contenders.ts';
@@ -26,6 +26,7 @@ async function main(flags: Flags): Promise<void> {
       : { proxy: proxyCore, origin: originCore, load: loadCore };
   const directory = mkdtempSync(join(tmpdir(), 'evenkeel-bench-'));
   chmodSync(directory, 0o755); // nginx, started by root, reads it as another user
+  const loadBefore = loadavg()[0] ?? 0;
   const scenarios = SCENARIOS.filter(({ name }) => flags.scenarios.includes(name));
   const kind = wrkOrAutocannon(flags.load);
   const load = generator(kind, pinned?.load);

@@ -16,6 +16,8 @@ export interface Results {
   readonly pinned: { proxy: number; origin: number; load: number } | undefined;
   readonly rounds: number;
   readonly seconds: number | undefined;
+  /** Processes that ran on average in the minute before: other work disturbs the figures. */
+  readonly loadBefore: number;
 }
 
 /** The results as Markdown that is as readable in a terminal. */
@@ -80,7 +82,7 @@ function table(scenario: string, { rows }: Results): string[] {
   return [`### ${title}, ${clients} clients\n\n${grid(heads, lines)}`];
 }
 
-function conditions({ origin, load, pinned, rounds, seconds }: Results): string {
+function conditions({ origin, load, pinned, rounds, seconds, loadBefore }: Results): string {
   const lengths = seconds ?? [...new Set(SCENARIOS.map((scenario) => scenario.seconds))].toSorted().join(' or ');
   const places =
     pinned === undefined
@@ -94,7 +96,7 @@ function conditions({ origin, load, pinned, rounds, seconds }: Results): string 
     '',
     `- ${new Date().toISOString().slice(0, 10)}; ${cpus().length} cores, ${model}; ${places}.`,
     `- Node.js ${process.versions.node}; servers: ${origin}; load: ${load}.`,
-    `- Medians of ${rounds} alternations of ${lengths} s.`,
+    `- Medians of ${rounds} alternations of ${lengths} s; load average of the machine before the run: ${loadBefore.toFixed(1)}.`,
     `- ${versions()}.`,
   ].join('\n');
 }
