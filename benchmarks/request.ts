@@ -56,10 +56,8 @@ async function main(flags: Flags): Promise<void> {
     await Promise.all([...contenders.map((contender) => contender.stop()), origin?.stop()]);
     rmSync(directory, { recursive: true, force: true });
   }
-  publish(
-    { rows, skipped, origin: origin.title, load: kind, pinned, rounds: flags.rounds, seconds: flags.seconds },
-    flags,
-  );
+  const { rounds, seconds } = flags;
+  publish({ rows, skipped, origin: origin.title, load: kind, pinned, rounds, seconds, loadBefore }, flags);
 }
 
 function publish(results: Results, { complete, write }: Flags): void {

@@ -20,7 +20,7 @@ export interface Started {
 
 const alive = new Set<ChildProcess>();
 process.on('exit', () => {
-  for (const child of alive) child.kill('SIGKILL');
+  for (const child of alive) child.kill('SIGTERM'); // nginx ends its worker only when it is asked
 });
 
 /** The full name of an installed program, looked for in `PATH` and where servers' programs are put. */
