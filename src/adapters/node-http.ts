@@ -45,8 +45,8 @@ export type Middleware<R> = (request: R, response: unknown, next?: (error?: unkn
 
 /** What a server of node:http, node:https or node:http2 is to us. */
 export interface AttachableServer {
-  on(event: string, listener: (...values: never[]) => void): unknown;
-  removeListener(event: string, listener: (...values: never[]) => void): unknown;
+  on(event: string, listener: (...values: unknown[]) => void): unknown;
+  removeListener(event: string, listener: (...values: unknown[]) => void): unknown;
   listeners(event: string): unknown[];
 }
 
@@ -138,12 +138,13 @@ export function attach(handler: RequestHandler, server: AttachableServer, option
     refuseUpgrade(socket, 501);
   };
   const upgrade = upgradeListener(handler, options);
-  const listeners: [string, (...values: never[]) => void][] = [
+  const own: [string, (...values: never[]) => void][] = [
     ['request', take(false)],
     ['checkContinue', take(true)],
     ['upgrade', upgrade],
     ['connect', connect],
   ];
+  const listeners = own as [string, (...values: unknown[]) => void][];
   for (const [event, listener] of listeners) server.on(event, listener);
   return () => {
     for (const [event, listener] of listeners) server.removeListener(event, listener);

@@ -14,6 +14,8 @@ export interface SourceFile {
   readonly code: string;
   /** What it imports or exports from, as written; `import type` and `import('…')` too. */
   readonly imports: readonly string[];
+  /** Those of them that are still there when the types are gone. */
+  readonly runtimeImports: readonly string[];
 }
 
 /** Every TypeScript file below a folder of the repository. */
@@ -42,14 +44,18 @@ const TOKENS =
 
 export function readSource(path: string, text: string): SourceFile {
   const imports: string[] = [];
+  const runtimeImports: string[] = [];
   const code = text.replace(TOKENS, (token: string, offset: number) => {
     if (token.startsWith('/')) return token.startsWith('//') || token.startsWith('/*') ? ' ' : '/ /';
     if (token.startsWith('`')) return expressionsOf(token);
-    const before = text.slice(Math.max(0, offset - 200), offset);
-    if (/(?:\bfrom\s*|\bimport\s*\(?\s*)$/.test(before)) imports.push(token.slice(1, -1));
+    const statement = text.slice(text.lastIndexOf(';', offset) + 1, offset);
+    if (/(?:\bfrom\s*|\bimport\s*\(?\s*|\brequire\(\s*)$/.test(statement)) {
+      imports.push(token.slice(1, -1));
+      if (!/^\s*(?:import|export) type\b(?! from\b)/m.test(statement)) runtimeImports.push(token.slice(1, -1));
+    }
     return "''";
   });
-  return { path, name: basename(path), lines: text.split('\n').length - 1, code, imports };
+  return { path, name: basename(path), lines: text.split('\n').length - 1, code, imports, runtimeImports };
 }
 
 /** A template may compute: what stands in its `${}` is code. */
