@@ -15,8 +15,6 @@ export class BackendServer extends Server implements Endpoint {
   readonly health: HealthSettings;
   /** Weight under which its scheduler knows it now; 0: not at all. The balancer's own. */
   scheduledWeight = 0;
-  /** Something of it changed since the last pick. The balancer's own. */
-  touched = false;
 
   constructor(id: number, options: ResolvedServer, pool: ResolvedPool, environment: Environment) {
     super(id, options.name ?? `s${id}`, options.address, options);

@@ -16,7 +16,8 @@ export interface BalancerOptions {
 
 /**
  * Chooses among the servers of a pool: the active ones while any is usable, else the first usable backup, or all of them
- * with `allbackups`. Facts change at any time; schedulers hear of them, coalesced, at the next pick.
+ * with `allbackups`. Schedulers hear of a change at once: HAProxy's order depends on the order of changes, too. One that has
+ * to rebuild something waits with it for the next pick.
  * @see HAProxy backend.c:recount_servers
  */
 export class Balancer {
@@ -24,7 +25,6 @@ export class Balancer {
   readonly #active: Scheduler;
   readonly #backup: Scheduler;
   readonly #servers: BackendServer[] = [];
-  readonly #touched: BackendServer[] = [];
   #activeCount = 0;
   #backupCount = 0;
   #firstBackup: BackendServer | undefined = undefined;
@@ -42,7 +42,6 @@ export class Balancer {
 
   /** Servers that may be picked: HAProxy's `be_usable_srv`. */
   get usableCount(): number {
-    this.#flush();
     if (this.#activeCount > 0) return this.#activeCount;
     return this.#options.allbackups ? this.#backupCount : Math.min(1, this.#backupCount);
   }
@@ -59,11 +58,26 @@ export class Balancer {
     this.changed(server);
   }
 
-  /** Something of the server changed that may matter to the next pick. */
+  /** Something of the server changed that may matter to a pick: its state, its weight, its slots. */
   changed(server: BackendServer): void {
-    if (server.touched) return;
-    server.touched = true;
-    this.#touched.push(server);
+    const before = server.scheduledWeight;
+    const weight = server.usable ? server.effectiveWeight : 0;
+    if (before === 0 && weight === 0) return;
+    server.scheduledWeight = weight;
+    const scheduler = this.#schedulerOf(server);
+    try {
+      if (before === 0) scheduler.add(server);
+      else if (weight === 0) scheduler.remove(server);
+      else scheduler.reweigh(server);
+    } catch (error) {
+      this.#options.onFault(error);
+    }
+    const step = before === 0 ? 1 : weight === 0 ? -1 : 0;
+    if (!server.backup) this.#activeCount += step;
+    else if (step !== 0) {
+      this.#backupCount += step;
+      this.#firstBackup = this.#servers.find((backup) => backup.backup && backup.scheduledWeight > 0);
+    }
   }
 
   took(server: BackendServer): void {
@@ -76,7 +90,6 @@ export class Balancer {
 
   /** A server with a free slot; `undefined`: there is none. */
   pick(context: RequestContext, avoid: BackendServer | undefined): BackendServer | undefined {
-    if (this.#touched.length > 0) this.#flush();
     if (!this.#skipped) this.#skip(context);
     if (this.#activeCount > 0) return this.#ask(this.#active, context, avoid);
     if (this.#options.allbackups) return this.#backupCount > 0 ? this.#ask(this.#backup, context, avoid) : undefined;
@@ -99,31 +112,6 @@ export class Balancer {
   #skip(context: RequestContext): void {
     this.#skipped = true;
     for (let i = 0; i < this.#options.startOffset; i++) this.pick(context, undefined);
-  }
-
-  #flush(): void {
-    let backupsChanged = false;
-    for (const server of this.#touched) {
-      server.touched = false;
-      const before = server.scheduledWeight;
-      const weight = server.usable ? server.effectiveWeight : 0;
-      if (weight === before) continue;
-      server.scheduledWeight = weight;
-      const scheduler = this.#schedulerOf(server);
-      try {
-        if (before === 0) scheduler.add(server);
-        else if (weight === 0) scheduler.remove(server);
-        else scheduler.reweigh(server);
-      } catch (error) {
-        this.#options.onFault(error);
-      }
-      const step = before === 0 ? 1 : weight === 0 ? -1 : 0;
-      if (server.backup) this.#backupCount += step;
-      else this.#activeCount += step;
-      if (server.backup) backupsChanged = true;
-    }
-    this.#touched.length = 0;
-    if (backupsChanged) this.#firstBackup = this.#servers.find((server) => server.backup && server.scheduledWeight > 0);
   }
 
   #schedulerOf(server: BackendServer): Scheduler {
