@@ -168,3 +168,9 @@ test('the lock file names no registry, so that any can be used', () => {
   const lock = readFileSync(join(ROOT, 'package-lock.json'), 'utf8');
   none(lock.match(/"resolved": "[^"]*"|https?:\/\/[^"/]*registry[^"]*/g) ?? []);
 });
+
+test('the tests look at the build when they are told to, and at the sources otherwise', () => {
+  const built = process.execArgv.includes('--conditions=built');
+  const target = import.meta.resolve('#src/core/units.ts');
+  assert.ok(target.endsWith(built ? '/dist/core/units.js' : '/src/core/units.ts'), target);
+});
