@@ -51,10 +51,11 @@ cpSync(join(ROOT, 'node_modules/@types/node'), join(home, 'node_modules/@types/n
 cpSync(join(ROOT, 'node_modules/undici-types'), join(home, 'node_modules/undici-types'), { recursive: true });
 run('type-check a TypeScript consumer', 'tsc', ['-p', 'tsconfig.json'], home);
 
-for (const node of ['node', floorNode()]) {
-  run(`ESM on ${node}`, node, ['consumer.mjs'], home);
-  run(`CommonJS on ${node}`, node, ['consumer.cjs'], home);
-  run(`TypeScript on ${node}`, node, ['consumer.ts'], home);
+const nodes = { [`Node.js ${process.version}`]: process.execPath, 'the oldest Node.js promised': floorNode() };
+for (const [which, node] of Object.entries(nodes)) {
+  run(`ESM on ${which}`, node, ['consumer.mjs'], home);
+  run(`CommonJS on ${which}`, node, ['consumer.cjs'], home);
+  run(`TypeScript on ${which}`, node, ['consumer.ts'], home);
 }
 run('the command refuses bad arguments', join(home, 'node_modules/.bin/evenkeel'), ['--no-such-option'], home, 2);
 console.log('the package is sound');

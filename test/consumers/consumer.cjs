@@ -12,7 +12,8 @@ async function main() {
 
   const answer = await fetch(`http://127.0.0.1:${front.address().port}/from-cjs`);
   assert.equal(await answer.text(), 'origin saw /from-cjs');
-  console.log('CommonJS:', Object.values(pool.stats().servers)[0]);
+  const [server] = Object.values(pool.stats().servers);
+  console.log(`CommonJS: ${server.state}, 2xx: ${server.responses['2xx']}`);
   assert.equal(typeof require('evenkeel/fastify').default, 'function');
 
   await pool.close();
