@@ -387,7 +387,10 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     this.#phase = 'over';
     this.#parts.deadlines.remove(this);
     if (!this.#requestComplete) this.#exchange.body.stop();
-    if (this.#clientHeldUp) this.#exchange.clientResponse.removeListener('drain', this.#onClientDrain);
+    if (this.#clientHeldUp) {
+      this.#exchange.clientResponse.removeListener('drain', this.#onClientDrain);
+      this.#connection.socket.resume();
+    }
     this.#connection.leave();
   }
 }
