@@ -44,7 +44,9 @@ function ask(
     const asked = request({ host: '127.0.0.1', timeout: 5000, headers, ...target }, (response) => {
       text(response).then((body) => resolve({ response, body }), reject);
     });
-    asked.on('error', reject).on('timeout', () => asked.destroy(new Error('no answer within 5 s')));
+    asked
+      .on('error', reject)
+      .on('timeout', () => asked.destroy(new Error(`${target.method} ${target.path}: no whole answer within 5 s`)));
     asked.end('x'.repeat(upload));
   });
 }
