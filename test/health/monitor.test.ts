@@ -121,10 +121,10 @@ function settings(check: HealthCheck | undefined, more: Partial<HealthSettings> 
 test('a fresh server is up, and one failed check takes it down; then rise successes are needed', () => {
   const bench = new Bench();
   const server = bench.server();
-  bench.monitor.add(server, settings(new ScriptedCheck('fail pass fail pass pass fail fail pass fail fail fail', 0)));
+  bench.monitor.add(server, settings(new ScriptedCheck('fail pass fail pass pass fail fail pass fail')));
   assert.equal(bench.status(server), 'UP 1/3');
   const seen: string[] = [];
-  for (let i = 0; i < 11; i++) {
+  for (let i = 0; i < 12; i++) {
     bench.clock.advance(i === 0 ? 2 : 2001);
     seen.push(bench.status(server));
   }
@@ -139,6 +139,7 @@ test('a fresh server is up, and one failed check takes it down; then rise succes
     'UP',
     'UP 2/3',
     'UP 1/3',
+    'DOWN',
     'DOWN',
   ]);
   assert.deepEqual(bench.changes(), [
@@ -461,6 +462,7 @@ test('a listener may remove, pause or stop from within any call', () => {
     bench.clock.advance(10_000);
     assert.equal(bench.clock.pending, 0);
     assert.equal(bench.monitor.undecided, 0);
+    if (act === 'remove') assert.equal(bench.told.filter((line) => line.includes('L4CON in')).length, 0);
   }
 });
 

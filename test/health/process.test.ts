@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { listen } from './probing.ts';
 
@@ -24,15 +27,27 @@ const PROGRAM = `
   process.stdin.resume();
 `;
 
-for (const transport of ['plain', 'tls', 'by name'] as const) {
+/** Makes the name stand for two addresses, of which the second is the server's. */
+const TWO_ADDRESSES = `
+  import dns from 'node:dns';
+  const addresses = [{ address: '127.0.0.2', family: 4 }, { address: '127.0.0.1', family: 4 }];
+  dns.lookup = (_name, _options, callback) => process.nextTick(callback, null, addresses);
+`;
+
+for (const transport of ['plain', 'tls', 'unix', 'by name'] as const) {
   test(`a check under way does not keep the process alive (${transport})`, { timeout: 60_000 }, async (t) => {
     const asked = Promise.withResolvers<void>();
-    const listener = await listen(t, (socket) => socket.once('data', () => asked.resolve()));
-    const url = transport === 'by name' ? `http://localhost:${listener.address.port}` : listener.address.url;
+    const folder = await mkdtemp(join(tmpdir(), 'evenkeel-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const path = transport === 'unix' ? { path: join(folder, 'server.sock') } : {};
+    const { address } = await listen(t, (socket) => socket.once('data', () => asked.resolve()), path);
+    const url = transport === 'by name' ? `http://server.test:${address.port}` : address.url;
+    const program = transport === 'by name' ? TWO_ADDRESSES + PROGRAM : PROGRAM;
     const conditions = process.execArgv.filter((argument) => argument.startsWith('--conditions'));
-    const child = spawn(process.execPath, [...conditions, '--input-type=module', '-e', PROGRAM, url, transport], {
+    const child = spawn(process.execPath, [...conditions, '--input-type=module', '-e', program, url, transport], {
       stdio: ['pipe', 'inherit', 'inherit'],
     });
+    t.after(() => child.kill());
     await asked.promise;
     child.stdin.end();
     const [code] = await once(child, 'exit');
