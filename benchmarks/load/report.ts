@@ -82,7 +82,7 @@ function table(scenario: string, { rows }: Results): string[] {
   return [`### ${title}, ${clients} clients\n\n${grid(heads, lines)}`];
 }
 
-function conditions({ origin, load, pinned, rounds, seconds, loadBefore }: Results): string {
+function conditions({ rows, origin, load, pinned, rounds, seconds, loadBefore }: Results): string {
   const lengths = seconds ?? [...new Set(SCENARIOS.map((scenario) => scenario.seconds))].toSorted().join(' or ');
   const places =
     pinned === undefined
@@ -98,7 +98,18 @@ function conditions({ origin, load, pinned, rounds, seconds, loadBefore }: Resul
     `- Node.js ${process.versions.node}; servers: ${origin}; load: ${load}.`,
     `- Medians of ${rounds} alternations of ${lengths} s; load average of the machine before the run: ${loadBefore.toFixed(1)}.`,
     `- ${versions()}.`,
+    ...(disturbed(rows)
+      ? ['- **Other work ran on the machine meanwhile: run it again when the machine is quiet.**']
+      : []),
   ].join('\n');
+}
+
+/** A proxy in Node.js always fills its core with short answers, if it gets the core. */
+function disturbed(rows: readonly Row[]): boolean {
+  const inNode = CONTENDERS.filter(({ program }) => program === undefined).map(({ name }) => name);
+  return rows.some(
+    ({ contender, scenario, busy }) => scenario === 'small' && busy < 0.85 && inNode.includes(contender),
+  );
 }
 
 function absent({ skipped }: Results): string[] {
