@@ -113,9 +113,15 @@ export class ConnectionPool<C extends PooledConnection> {
    * An idle connection for the next request of `session`, or `undefined`: dial a new one and tell `opened`.
    * @param replayable the request can be sent again should the connection turn out dead
    * @param maxIdleMs takes only a connection that has been idle for less
+   * @param now on the environment's clock; whoever asks has it at hand
    */
-  take(key: string, session: ClientSession | undefined, replayable: boolean, maxIdleMs: number): C | undefined {
-    const now = this.#environment.now();
+  take(
+    key: string,
+    session: ClientSession | undefined,
+    replayable: boolean,
+    maxIdleMs: number,
+    now: number,
+  ): C | undefined {
     const own =
       session && session.privateConnections.size > 0 ? this.#takePrivate(key, session, now, maxIdleMs) : undefined;
     if (own) return own;
@@ -146,14 +152,14 @@ export class ConnectionPool<C extends PooledConnection> {
   }
 
   /** The request is done and the connection whole: keeps it for the next, or destroys it. */
-  release(connection: C): void {
+  release(connection: C, now: number): void {
     this.#used--;
     connection.requests++;
     if (!this.#keeps(connection)) {
       connection.destroy();
       return;
     }
-    connection.idleSince = this.#environment.now();
+    connection.idleSince = now;
     if (connection.owner) {
       connection.owner.privateConnections.add(connection);
       return;
@@ -177,8 +183,6 @@ export class ConnectionPool<C extends PooledConnection> {
     if (!list) return;
     list.remove(connection);
     this.#idleCount--;
-    const lists = this.#idle.get(connection.key);
-    if (lists && !lists.proven.oldest && !lists.fresh.oldest) this.#idle.delete(connection.key);
   }
 
   /** Closes what is idle: the server went into maintenance, its address changed. */
@@ -255,7 +259,6 @@ export class ConnectionPool<C extends PooledConnection> {
   /** Every `poolPurgeDelay`: half of what exceeds the need, which itself halves towards what was used of late. */
   readonly #purge = (): void => {
     this.#purgeTimer = undefined;
-    if (this.#idleCount === 0) return;
     const exceeding = this.#used + this.#idleCount - Math.max(this.#maxUsed, this.#estimatedNeed);
     this.#estimatedNeed = Math.max(Math.floor((this.#estimatedNeed + this.#maxUsed) / 2), this.#maxUsed);
     this.#maxUsed = this.#used;

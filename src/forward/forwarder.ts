@@ -3,7 +3,7 @@ import type { ClientSession, ConnectionPool } from '../connections/connection-po
 import type { DialTarget } from '../connections/dial.ts';
 import type { ClientRequest, ClientResponse } from '../core/exchange.ts';
 import type { Outcome } from '../core/outcome.ts';
-import type { FieldMap } from '../http1/request-head.ts';
+import type { OutgoingRequest } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { Server } from '../servers/server.ts';
 import type { RequestBody } from './body-replay.ts';
@@ -20,34 +20,17 @@ export interface ExchangeTimeouts {
 }
 
 /** A response's head as rules may still change it. */
-export interface MutableHead {
-  status: number;
-  reason: string;
-  /** Names and values in turn. */
-  headers: string[];
-}
+export type MutableHead = Pick<ResponseHead, 'status' | 'reason' | 'headers'>;
 
 /** One client request, over all attempts to carry it. The pool makes it; an engine carries it to one server at a time. */
-export interface HttpExchange {
+export interface HttpExchange extends OutgoingRequest {
   readonly clientRequest: ClientRequest;
   readonly clientResponse: ClientResponse;
-  readonly method: string;
-  /** The target as it is sent. */
-  readonly target: string;
-  /** The fields to send, before hop-by-hop fields are dropped. */
-  readonly headers: FieldMap;
   readonly body: RequestBody;
   /** It may reach a server twice: its method is idempotent, or the pool's options allow it for all. */
   readonly idempotent: boolean;
   readonly session: ClientSession | undefined;
   readonly timeouts: ExchangeTimeouts;
-  readonly clientAddress: string | undefined;
-  /** The client came over TLS. */
-  readonly secure: boolean;
-  /** The protocol that an upgrade asks for. */
-  readonly upgrade: string | undefined;
-  /** The client waits for a 100 before it sends its body. */
-  readonly expectContinue: boolean;
   /** Bytes read off the client's socket behind an upgrade's head. */
   readonly upgradeHead: Buffer | undefined;
   /** The raw socket of an upgrade. */
@@ -56,7 +39,9 @@ export interface HttpExchange {
   bytesIn: number;
   /** Bytes of response body (or of the tunnel) passed to the client. */
   bytesOut: number;
-  /** When a connection was there, on the environment's clock. */
+  /** When the present attempt began, on the environment's clock. */
+  readonly attemptedAt: number;
+  /** When its connection was there; 0 before. */
   connectedAt: number;
   /** When the response's head was there. */
   respondedAt: number;
@@ -82,16 +67,16 @@ export interface Attempt {
   abort(): void;
 }
 
+/** Is told how an attempt ended. */
+export interface OutcomeSink {
+  onOutcome(outcome: Outcome): void;
+}
+
 /** Carries an exchange to one server. Nothing that a server or a client sends may throw out of it. */
 export interface Forwarder {
   /**
    * @param fresh a new connection must be made: a kept one has just died under this request
-   * @param done called once, unless the attempt is aborted
+   * @param sink told once how it ended, unless the attempt is aborted; never before `forward` has returned
    */
-  forward(exchange: HttpExchange, endpoint: Endpoint, fresh: boolean, done: (outcome: Outcome) => void): Attempt;
-}
-
-/** Gives rules a head they may change. */
-export function mutableHead(head: ResponseHead): MutableHead {
-  return { status: head.status, reason: head.reason, headers: head.headers };
+  forward(exchange: HttpExchange, endpoint: Endpoint, fresh: boolean, sink: OutcomeSink): Attempt;
 }

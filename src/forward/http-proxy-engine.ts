@@ -1,5 +1,4 @@
-import type { Outcome } from '../core/outcome.ts';
-import type { Attempt, Endpoint, Forwarder, HttpExchange } from './forwarder.ts';
+import type { Attempt, Endpoint, Forwarder, HttpExchange, OutcomeSink } from './forwarder.ts';
 import type { HttpProxyOptions } from './http-proxy-options.ts';
 import type { EngineParts } from './http1-engine.ts';
 
@@ -9,7 +8,7 @@ export class HttpProxyEngine implements Forwarder {
     throw new Error("engine 'http-proxy-3' is not there yet");
   }
 
-  forward(_exchange: HttpExchange, _endpoint: Endpoint, _fresh: boolean, _done: (outcome: Outcome) => void): Attempt {
+  forward(_exchange: HttpExchange, _endpoint: Endpoint, _fresh: boolean, _sink: OutcomeSink): Attempt {
     throw new Error("engine 'http-proxy-3' is not there yet");
   }
 }

@@ -5,7 +5,7 @@ import { UnsendableField, writeRequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { BodySink } from './body-replay.ts';
 import { cutResponse, writeBody, writeInterim, writeResponseHead, writeTrailers } from './client-response.ts';
-import { type Attempt, type Endpoint, type HttpExchange, mutableHead } from './forwarder.ts';
+import type { Attempt, Endpoint, HttpExchange, OutcomeSink } from './forwarder.ts';
 import type { ConnectionHandler, Http1Connection } from './http1-connection.ts';
 import type { EngineParts } from './http1-engine.ts';
 import { Tunnel, writeSwitchingHead } from './upgrade.ts';
@@ -23,7 +23,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   readonly #endpoint: Endpoint;
   readonly #connection: Http1Connection;
   readonly #reused: boolean;
-  readonly #done: (outcome: Outcome) => void;
+  readonly #sink: OutcomeSink;
   #phase: Phase = 'connecting';
   #sent: Sent = 'nothing';
   /** The whole request is on its way, body included. */
@@ -35,6 +35,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   #responseEnded = false;
   #upgradeHead: ResponseHead | undefined = undefined;
   #tunnel: Tunnel | undefined = undefined;
+  #onClientDrain: (() => void) | undefined = undefined;
 
   deadline: number = Number.POSITIVE_INFINITY;
   deadlineIndex = -1;
@@ -45,14 +46,14 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     endpoint: Endpoint,
     connection: Http1Connection,
     reused: boolean,
-    done: (outcome: Outcome) => void,
+    sink: OutcomeSink,
   ) {
     this.#parts = parts;
     this.#exchange = exchange;
     this.#endpoint = endpoint;
     this.#connection = connection;
     this.#reused = reused;
-    this.#done = done;
+    this.#sink = sink;
   }
 
   start(): void {
@@ -63,7 +64,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
       this.onConnect();
       return;
     }
-    this.deadline = this.#parts.environment.now() + this.#exchange.timeouts.connectMs;
+    this.deadline = this.#exchange.attemptedAt + this.#exchange.timeouts.connectMs;
     this.#parts.deadlines.add(this);
   }
 
@@ -78,29 +79,14 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
 
   onConnect(): void {
     if (this.#phase !== 'connecting') return;
-    const { environment, forwarding } = this.#parts;
     const exchange = this.#exchange;
     const { body } = exchange;
-    exchange.connectedAt = environment.now();
+    const now = this.#reused ? exchange.attemptedAt : this.#parts.environment.now();
+    exchange.connectedAt = now;
     if (!this.#reused) this.#endpoint.server.counters.connect++;
     let head: string;
     try {
-      head = writeRequestHead(
-        {
-          method: exchange.method,
-          target: exchange.target,
-          headers: exchange.headers,
-          rawHeaders: exchange.clientRequest.rawHeaders,
-          framing: body.framing,
-          authority: this.#endpoint.target.address.authority,
-          clientAddress: exchange.clientAddress,
-          localAddress: forwarding.forwarded?.by ? exchange.clientRequest.socket.localAddress : undefined,
-          secure: exchange.secure,
-          upgrade: exchange.upgrade,
-          expectContinue: exchange.expectContinue,
-        },
-        forwarding,
-      );
+      head = writeRequestHead(exchange, body.framing, this.#endpoint.target.address.authority, this.#parts.forwarding);
     } catch (error) {
       if (!(error instanceof UnsendableField)) throw error;
       // Not now: the caller of `forward` does not have the attempt yet.
@@ -120,7 +106,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
       if (!exchange.expectContinue) body.start(this);
       process.nextTick(uncork, socket);
     }
-    this.#touch();
+    this.#touch(now);
   }
 
   onRequestBody(chunk: Buffer): boolean {
@@ -239,9 +225,9 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     const reusable = this.#keepAlive && this.#requestComplete && excess === undefined && !this.#connection.gone;
     this.#leave();
     if (!this.#requestComplete) this.#exchange.body.drain(DRAIN_BYTES, () => this.#exchange.clientRequest.destroy());
-    if (reusable) this.#connection.release();
+    if (reusable) this.#connection.release(this.#exchange.respondedAt);
     else this.#connection.discard();
-    this.#done({ kind: 'answered', status: this.#status });
+    this.#sink.onOutcome({ kind: 'answered', status: this.#status });
   }
 
   onClosed(error: Error | undefined): void {
@@ -288,10 +274,9 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   #respond(head: ResponseHead): boolean {
     const exchange = this.#exchange;
     exchange.respondedAt = this.#parts.environment.now();
-    const outgoing = mutableHead(head);
     if (head.authenticatesConnection && (head.status === 401 || head.status === 407))
       this.#connection.owner = exchange.session;
-    const refusal = exchange.onResponse(outgoing);
+    const refusal = exchange.onResponse(head);
     if (refusal) {
       this.#end(refusal);
       return false;
@@ -301,7 +286,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     this.#keepAlive = head.keepAlive;
     this.#connection.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
     if (!this.#requestComplete) exchange.body.stop();
-    writeResponseHead(exchange.clientResponse, outgoing);
+    writeResponseHead(exchange.clientResponse, head);
     return true;
   }
 
@@ -309,8 +294,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     const exchange = this.#exchange;
     const connection = this.#connection;
     exchange.respondedAt = this.#parts.environment.now();
-    const outgoing = mutableHead(head);
-    const refusal = exchange.onResponse(outgoing);
+    const refusal = exchange.onResponse(head);
     if (refusal || !exchange.upgradeSocket) {
       this.#end(refusal ?? { kind: 'client-gone', flags: 'CH' });
       return;
@@ -318,24 +302,26 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     this.#leave();
     exchange.tunnelling = true;
     const server = { socket: connection.becomeTunnel(), destroy: () => connection.discard() };
-    this.#tunnel = new Tunnel(exchange, exchange.upgradeSocket, server, this.#parts, this.#endpoint, this.#done);
-    this.#tunnel.start(writeSwitchingHead(outgoing, head.upgrade ?? ''), early);
+    this.#tunnel = new Tunnel(exchange, exchange.upgradeSocket, server, this.#parts, this.#endpoint, this.#sink);
+    this.#tunnel.start(writeSwitchingHead(head, head.upgrade ?? ''), early);
   }
 
   #holdUp(): void {
     if (this.#clientHeldUp || this.#responseEnded) return;
     this.#clientHeldUp = true;
     this.#connection.socket.pause();
+    this.#onClientDrain = () => this.#clientDrained();
     this.#exchange.clientResponse.once('drain', this.#onClientDrain);
   }
 
   /** `drain` also comes just before `close`, and may come for an exchange that is over. */
-  readonly #onClientDrain = (): void => {
+  #clientDrained(): void {
+    this.#onClientDrain = undefined;
     if (this.#phase !== 'streaming') return;
     this.#clientHeldUp = false;
     this.#touch();
     this.#connection.socket.resume();
-  };
+  }
 
   #count(bytes: number): void {
     this.#exchange.bytesOut += bytes;
@@ -347,10 +333,10 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   }
 
   /** Something moved: whoever is to move next has all of its time again. */
-  #touch(): void {
+  #touch(now: number = this.#parts.environment.now()): void {
     const { serverMs, clientMs } = this.#exchange.timeouts;
     const clientsTurn = this.#phase === 'streaming' ? this.#clientHeldUp : this.#waitsForClient();
-    this.deadline = this.#parts.environment.now() + (clientsTurn ? clientMs : serverMs);
+    this.deadline = now + (clientsTurn ? clientMs : serverMs);
   }
 
   #fail(reason: FailureReason, code: ErrorCode, details: ErrorDetails): void {
@@ -380,14 +366,14 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     if (this.#phase === 'over') return;
     this.#leave();
     this.#connection.discard();
-    this.#done(outcome);
+    this.#sink.onOutcome(outcome);
   }
 
   #leave(): void {
     this.#phase = 'over';
     this.#parts.deadlines.remove(this);
     if (!this.#requestComplete) this.#exchange.body.stop();
-    if (this.#clientHeldUp) {
+    if (this.#onClientDrain) {
       this.#exchange.clientResponse.removeListener('drain', this.#onClientDrain);
       this.#connection.socket.resume();
     }

@@ -87,10 +87,10 @@ export class Http1Connection implements PooledConnection, ResponseEvents {
   }
 
   /** Back to the pool, for the next request. */
-  release(): void {
+  release(now: number): void {
     this.leave();
     this.socket.unref();
-    this.#pool.release(this);
+    this.#pool.release(this, now);
   }
 
   /** Not to be used again. */

@@ -2,9 +2,8 @@ import type { Dialer } from '../connections/dial.ts';
 import { serverName } from '../connections/dial.ts';
 import type { Deadlines } from '../core/deadlines.ts';
 import type { Environment } from '../core/environment.ts';
-import type { Outcome } from '../core/outcome.ts';
 import { clientHost, type ForwardingOptions } from '../http1/request-head.ts';
-import type { Attempt, Endpoint, Forwarder, HttpExchange } from './forwarder.ts';
+import type { Attempt, Endpoint, Forwarder, HttpExchange, OutcomeSink } from './forwarder.ts';
 import { Http1Attempt } from './http1-attempt.ts';
 import { Http1Connection } from './http1-connection.ts';
 
@@ -27,7 +26,7 @@ export class Http1Engine implements Forwarder {
     this.#parts = parts;
   }
 
-  forward(exchange: HttpExchange, endpoint: Endpoint, fresh: boolean, done: (outcome: Outcome) => void): Attempt {
+  forward(exchange: HttpExchange, endpoint: Endpoint, fresh: boolean, sink: OutcomeSink): Attempt {
     const { target, connections } = endpoint;
     const sni = target.tls ? serverName(target, clientHost(exchange.headers)) : undefined;
     const key = sni === undefined ? target.address.url : `${target.address.url} ${sni}`;
@@ -39,6 +38,7 @@ export class Http1Engine implements Forwarder {
         exchange.session,
         replayable,
         replayable ? Number.POSITIVE_INFINITY : TRUSTED_IDLE_MS,
+        exchange.attemptedAt,
       );
     }
     const reused = connection !== undefined;
@@ -46,7 +46,7 @@ export class Http1Engine implements Forwarder {
       connection = new Http1Connection(this.#parts.dialer, target, sni, key, connections);
       connections.opened(connection, exchange.session);
     }
-    const attempt = new Http1Attempt(this.#parts, exchange, endpoint, connection, reused, done);
+    const attempt = new Http1Attempt(this.#parts, exchange, endpoint, connection, reused, sink);
     attempt.start();
     return attempt;
   }

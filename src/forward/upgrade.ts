@@ -2,8 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { Deadlines, Expiring } from '../core/deadlines.ts';
 import type { Environment } from '../core/environment.ts';
 import type { TerminationFlags } from '../core/errors.ts';
-import type { Outcome } from '../core/outcome.ts';
-import type { Endpoint, HttpExchange, MutableHead } from './forwarder.ts';
+import type { Endpoint, HttpExchange, MutableHead, OutcomeSink } from './forwarder.ts';
 
 /** The server's end of a tunnel, and how to be rid of it. */
 export interface TunnelEnd {
@@ -34,7 +33,7 @@ export class Tunnel implements Expiring {
   readonly #parts: TunnelParts;
   readonly #client: Duplex;
   readonly #server: TunnelEnd;
-  readonly #done: (outcome: Outcome) => void;
+  readonly #sink: OutcomeSink;
   #clientEnded = false;
   #serverEnded = false;
   #over = false;
@@ -48,14 +47,14 @@ export class Tunnel implements Expiring {
     server: TunnelEnd,
     parts: TunnelParts,
     endpoint: Endpoint,
-    done: (outcome: Outcome) => void,
+    sink: OutcomeSink,
   ) {
     this.#exchange = exchange;
     this.#endpoint = endpoint;
     this.#parts = parts;
     this.#client = client;
     this.#server = server;
-    this.#done = done;
+    this.#sink = sink;
     this.deadline = parts.environment.now() + exchange.timeouts.tunnelMs;
   }
 
@@ -125,7 +124,7 @@ export class Tunnel implements Expiring {
   #end(flags: TerminationFlags): void {
     if (this.#over) return;
     this.#tearDown();
-    this.#done(flags === '--' ? { kind: 'answered', status: 101 } : { kind: 'cut', status: 101, flags });
+    this.#sink.onOutcome(flags === '--' ? { kind: 'answered', status: 101 } : { kind: 'cut', status: 101, flags });
   }
 
   #tearDown(): void {

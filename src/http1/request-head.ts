@@ -29,16 +29,13 @@ export function replacedFields(options: Omit<ForwardingOptions, 'replaced'>): Re
   return names.size > 0 ? names : undefined;
 }
 
-/** One request as it is about to be sent. */
+/** One request as it is about to be sent. What few heads need may be getters. */
 export interface OutgoingRequest {
   readonly method: string;
   readonly target: string;
   readonly headers: FieldMap;
   /** What `headers` was made from; keeps the lines of repeated fields apart. */
-  readonly rawHeaders: readonly string[] | undefined;
-  readonly framing: RequestFraming;
-  /** `Host` of the server itself. */
-  readonly authority: string;
+  readonly rawHeaders: readonly string[];
   readonly clientAddress: string | undefined;
   /** Our own address on the client's connection, for `Forwarded: by=`. */
   readonly localAddress: string | undefined;
@@ -86,14 +83,20 @@ export class UnsendableField extends Error {
 /**
  * Writes a request's head as it goes to a server: the fields as they stand in `headers`, framing decided by us, hop-by-hop
  * fields left out, forwarding fields added.
+ * @param authority `Host` of the server itself
  * @throws {UnsendableField} when a field's name or value cannot stand in a head
  */
-export function writeRequestHead(request: OutgoingRequest, options: ForwardingOptions): string {
+export function writeRequestHead(
+  request: OutgoingRequest,
+  framing: RequestFraming,
+  authority: string,
+  options: ForwardingOptions,
+): string {
   const { headers } = request;
-  let head = `${request.method} ${request.target} HTTP/1.1\r\nhost: ${hostOf(request, options)}\r\n`;
+  let head = `${request.method} ${request.target} HTTP/1.1\r\nhost: ${hostOf(request.headers, authority, options)}\r\n`;
   const connection = headers['connection'];
   const named = connection === undefined ? undefined : namedByConnection(connection);
-  const repeated = request.rawHeaders === undefined ? undefined : repeatedFields(headers, request.rawHeaders);
+  const repeated = repeatedFields(headers, request.rawHeaders);
   const { replaced } = options;
   for (const name in headers) {
     const value = headers[name];
@@ -109,8 +112,8 @@ export function writeRequestHead(request: OutgoingRequest, options: ForwardingOp
     } else head += fieldLines(name, Array.isArray(value) ? value : [String(value)]);
   }
   head += forwardingFields(request, options);
-  if (request.framing === 'chunked') head += 'transfer-encoding: chunked\r\n';
-  else if (request.framing !== 'none') head += `content-length: ${request.framing}\r\n`;
+  if (framing === 'chunked') head += 'transfer-encoding: chunked\r\n';
+  else if (framing !== 'none') head += `content-length: ${framing}\r\n`;
   if (request.expectContinue) head += 'expect: 100-continue\r\n';
   if (request.upgrade !== undefined) head += `connection: upgrade\r\n${fieldLine('upgrade', request.upgrade)}`;
   return `${head}\r\n`;
@@ -128,10 +131,10 @@ function fieldLines(name: string, values: readonly string[]): string {
   return lines;
 }
 
-function hostOf(request: OutgoingRequest, options: ForwardingOptions): string {
-  if (options.changeOrigin) return request.authority;
-  const host = clientHost(request.headers);
-  if (host === undefined || host === '') return request.authority;
+function hostOf(headers: FieldMap, authority: string, options: ForwardingOptions): string {
+  if (options.changeOrigin) return authority;
+  const host = clientHost(headers);
+  if (host === undefined || host === '') return authority;
   if (ILLEGAL_IN_VALUE.test(host)) throw new UnsendableField('the Host field cannot be sent');
   return host;
 }
@@ -174,6 +177,7 @@ function forwardingFields(
   { forwardfor, forwarded, forwardedHeaders }: ForwardingOptions,
 ): string {
   let fields = '';
+  if (!forwardfor && !forwarded && !forwardedHeaders.proto && !forwardedHeaders.host) return fields;
   const { clientAddress, secure, headers } = request;
   // HAProxy `option forwardfor`: a line of its own, behind any that the client sent.
   if (

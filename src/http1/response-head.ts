@@ -11,10 +11,11 @@ export type BodyKind = 'none' | 'length' | 'chunked' | 'close';
 
 /** A response's head, checked, with what concerns only the connection it came over taken out of `headers`. */
 export interface ResponseHead {
-  readonly status: number;
-  readonly reason: string;
+  /** 100 to 999. Status, reason and headers are what rules may change on the way. */
+  status: number;
+  reason: string;
   /** Names and values in turn, as they came: end-to-end fields only, `content-length` at most once. */
-  readonly headers: string[];
+  headers: string[];
   readonly bodyKind: BodyKind;
   /** Bytes of the body when `bodyKind` is `length`, else 0. */
   readonly contentLength: number;
@@ -150,16 +151,22 @@ class HeadReader {
 
   /** Equal values, in several fields or in a list, are one (RFC 9110 §8.6); anything else cannot be trusted. */
   #contentLength(name: string, value: string): void {
-    for (const part of value.includes(',') ? value.split(',') : [value]) {
-      const digits = part.trim();
-      if (!/^\d+$/.test(digits)) throw new BadMessage('Content-Length is no number');
-      const length = Number(digits);
-      if (length > Number.MAX_SAFE_INTEGER) throw new BadMessage('Content-Length is too large');
-      if (this.contentLength === -1) {
-        this.contentLength = length;
-        this.headers.push(name, digits);
-      } else if (length !== this.contentLength) throw new BadMessage('Content-Length values differ');
+    if (value.includes(',')) {
+      for (const part of value.split(',')) this.#contentLength(name, part.trim());
+      return;
     }
+    let length = 0;
+    for (let i = 0; i < value.length; i++) {
+      const digit = value.charCodeAt(i) - 48;
+      if (digit < 0 || digit > 9) throw new BadMessage('Content-Length is no number');
+      length = length * 10 + digit;
+    }
+    if (value.length === 0) throw new BadMessage('Content-Length is empty');
+    if (length > Number.MAX_SAFE_INTEGER) throw new BadMessage('Content-Length is too large');
+    if (this.contentLength === -1) {
+      this.contentLength = length;
+      this.headers.push(name, value);
+    } else if (length !== this.contentLength) throw new BadMessage('Content-Length values differ');
   }
 
   #keepAlive(value: string): void {
@@ -206,8 +213,11 @@ export function parseResponseHead(text: string, end: number, method: string): Re
   let keepAlive = minor === 1;
   let upgrade: string | undefined;
   let { headers } = read;
-  if (read.connection !== undefined) {
-    const tokens = read.connection.toLowerCase().split(',').map(trim);
+  const { connection } = read;
+  if (connection === 'close') keepAlive = false;
+  else if (connection === 'keep-alive') keepAlive = true;
+  else if (connection !== undefined) {
+    const tokens = connection.toLowerCase().split(',').map(trim);
     if (tokens.includes('close')) keepAlive = false;
     else if (minor === 0) keepAlive = tokens.includes('keep-alive');
     if (tokens.includes('upgrade')) upgrade = read.upgrade;

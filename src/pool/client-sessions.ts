@@ -7,9 +7,29 @@ export interface Leaver {
   onClientGone(): void;
 }
 
-/** One client connection with the exchanges it has open: with pipelining there are several. */
+/** One client connection with the exchanges it has open: one, or with pipelining several. */
 class OpenSession extends ClientSession {
-  readonly open: Set<Leaver> = new Set();
+  #first: Leaver | undefined = undefined;
+  #others: Set<Leaver> | undefined = undefined;
+
+  add(leaver: Leaver): void {
+    if (this.#first === undefined) this.#first = leaver;
+    else {
+      this.#others ??= new Set();
+      this.#others.add(leaver);
+    }
+  }
+
+  delete(leaver: Leaver): void {
+    if (this.#first === leaver) this.#first = undefined;
+    else this.#others?.delete(leaver);
+  }
+
+  override end(): void {
+    const leavers = [this.#first, ...(this.#others ?? [])];
+    for (const leaver of leavers) leaver?.onClientGone();
+    super.end();
+  }
 }
 
 /**
@@ -17,36 +37,31 @@ class OpenSession extends ClientSession {
  * and on Node 22 a response that waits behind another gets no `close` when its client leaves.
  */
 export class ClientSessions {
-  readonly #sessions = new WeakMap<object, OpenSession>();
+  /** A property of the socket's; in a WeakMap a quarter of the process's time went into collecting garbage (Node 24). */
+  readonly #key: symbol = Symbol('evenkeel session');
 
   /** Takes note of an exchange; `undefined` where there is no connection of its own (HTTP/2, injected requests). */
   enter(request: ClientRequest, response: ClientResponse, leaver: Leaver): ClientSession | undefined {
-    const { socket } = request;
+    const socket = request.socket as Socket & Record<symbol, OpenSession | undefined>;
     if (!(socket instanceof Socket) || request.httpVersionMajor !== 1) {
       response.once('close', () => leaver.onClientGone());
       return undefined;
     }
-    let session = this.#sessions.get(socket);
-    if (!session) {
-      session = this.#meet(socket);
-      if (socket.destroyed) process.nextTick(() => leaver.onClientGone());
-    }
+    const session = socket[this.#key] ?? this.#meet(socket, leaver);
     session.requests++;
-    session.open.add(leaver);
+    session.add(leaver);
     return session;
   }
 
   leave(session: ClientSession | undefined, leaver: Leaver): void {
-    if (session instanceof OpenSession) session.open.delete(leaver);
+    if (session !== undefined) (session as OpenSession).delete(leaver);
   }
 
-  #meet(socket: Socket): OpenSession {
+  #meet(socket: Socket & Record<symbol, OpenSession | undefined>, leaver: Leaver): OpenSession {
     const session = new OpenSession();
-    this.#sessions.set(socket, session);
-    socket.once('close', () => {
-      for (const leaver of [...session.open]) leaver.onClientGone();
-      session.end();
-    });
+    socket[this.#key] = session;
+    if (socket.destroyed) process.nextTick(() => leaver.onClientGone());
+    else socket.once('close', () => session.end());
     return session;
   }
 }

@@ -6,7 +6,7 @@ import { EvenkeelError, type TerminationFlags } from '../core/errors.ts';
 import type { Arrival, ClientRequest, ClientResponse } from '../core/exchange.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { RequestBody } from '../forward/body-replay.ts';
-import type { Attempt, ExchangeTimeouts, HttpExchange, MutableHead } from '../forward/forwarder.ts';
+import type { Attempt, ExchangeTimeouts, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { Leaver } from './client-sessions.ts';
@@ -18,13 +18,13 @@ import { copyFields, fieldsOf, listOf, type RequestRuleContext } from './rules.t
 /**
  * One request's way through the pool: admit, choose, carry, settle, and perhaps again. START READING HERE.
  *
- *     start → #choose → forwarder → #onOutcome → #settle
+ *     start → #choose → forwarder → onOutcome → #settle
  *                ▲                      │
  *                └────── retry ─────────┘
  *
  * It is the `HttpExchange` of its attempts and the `RequestContext` of its choices, so that a request costs one object.
  */
-export class HttpDispatch implements HttpExchange, RequestContext, Leaver {
+export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, Leaver {
   readonly #core: PoolCore;
   readonly #arrival: Arrival;
   readonly #startedAt: number;
@@ -33,8 +33,8 @@ export class HttpDispatch implements HttpExchange, RequestContext, Leaver {
   #attempt: Attempt | undefined = undefined;
   #retries = 0;
   #redispatched = false;
-  #chosenAt = 0;
   #over = false;
+  listIndex = -1;
 
   // HttpExchange
   readonly clientRequest: ClientRequest;
@@ -48,6 +48,7 @@ export class HttpDispatch implements HttpExchange, RequestContext, Leaver {
   body: RequestBody = RequestBody.none;
   bytesIn = 0;
   bytesOut = 0;
+  attemptedAt = 0;
   connectedAt = 0;
   respondedAt = 0;
   tunnelling = false;
@@ -103,6 +104,12 @@ export class HttpDispatch implements HttpExchange, RequestContext, Leaver {
   // HttpExchange, what is seldom asked for
   get clientAddress(): string | undefined {
     return this.#core.clientAddressOf(this);
+  }
+  get rawHeaders(): readonly string[] {
+    return this.clientRequest.rawHeaders;
+  }
+  get localAddress(): string | undefined {
+    return this.clientRequest.socket.localAddress;
   }
   get secure(): boolean {
     return 'encrypted' in this.clientRequest.socket;
@@ -183,12 +190,13 @@ export class HttpDispatch implements HttpExchange, RequestContext, Leaver {
     if (previous && previous !== server) this.#redispatched = true;
     this.#server = server;
     this.#holdsSlot = true;
-    this.#chosenAt = this.#core.environment.now();
+    // The first attempt comes at once: one look at the clock less a request.
+    this.attemptedAt = previous ? this.#core.environment.now() : this.#startedAt;
     this.connectedAt = 0;
-    this.#attempt = this.#core.forwarder.forward(this, server, fresh, this.#onOutcome);
+    this.#attempt = this.#core.forwarder.forward(this, server, fresh, this);
   }
 
-  readonly #onOutcome = (outcome: Outcome): void => {
+  onOutcome(outcome: Outcome): void {
     this.#attempt = undefined;
     if (this.#over) return;
     const server = this.#server as BackendServer;
@@ -218,7 +226,7 @@ export class HttpDispatch implements HttpExchange, RequestContext, Leaver {
         else if (!outcome.onReusedConnection) counters.eresp++;
         this.#retry(outcome, server);
     }
-  };
+  }
 
   #retry(failure: Extract<Outcome, { kind: 'failed' }>, server: BackendServer): void {
     const { idempotent, body } = this;
@@ -286,8 +294,9 @@ export class HttpDispatch implements HttpExchange, RequestContext, Leaver {
       flags,
       retries: this.#retries,
       redispatched: this.#redispatched,
-      queueMs: (this.#chosenAt || now) - this.#startedAt,
-      connectMs: this.connectedAt === 0 || this.#chosenAt > this.connectedAt ? 0 : this.connectedAt - this.#chosenAt,
+      queueMs: (this.attemptedAt || now) - this.#startedAt,
+      connectMs:
+        this.connectedAt === 0 || this.attemptedAt > this.connectedAt ? 0 : this.connectedAt - this.attemptedAt,
       responseMs: this.respondedAt === 0 ? 0 : this.respondedAt - this.connectedAt,
       totalMs: now - this.#startedAt,
       bytesIn: this.bytesIn,

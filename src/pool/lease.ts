@@ -16,6 +16,7 @@ export class LeaseSlot {
   readonly server: BackendServer;
   readonly #core: PoolCore;
   #released = false;
+  listIndex = -1;
 
   constructor(core: PoolCore, server: BackendServer) {
     this.#core = core;

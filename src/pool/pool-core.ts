@@ -13,6 +13,7 @@ import type { BackendServer } from './backend-server.ts';
 import { Balancer } from './balancer.ts';
 import { ClientSessions } from './client-sessions.ts';
 import type { HttpDispatch } from './dispatch.ts';
+import { ExchangeList } from './exchange-list.ts';
 import type { LeaseSlot } from './lease.ts';
 import type { ResolvedPool } from './resolve-options.ts';
 
@@ -31,9 +32,9 @@ export class PoolCore {
   readonly balancer: Balancer;
   readonly sessions: ClientSessions = new ClientSessions();
   /** Requests under way. */
-  readonly exchanges: Set<HttpDispatch> = new Set();
+  readonly exchanges: ExchangeList<HttpDispatch> = new ExchangeList();
   /** Leases not yet released. */
-  readonly leases: Set<LeaseSlot> = new Set();
+  readonly leases: ExchangeList<LeaseSlot> = new ExchangeList();
   /** New work is refused. */
   closing = false;
   readonly #outlet: PoolOutlet;
