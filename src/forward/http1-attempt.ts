@@ -144,6 +144,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   onRequestBroken(): void {
     if (this.#phase === 'over') return;
     if (this.#phase === 'streaming') this.#cut('CD');
+    else if (this.#exchange.clientRequest.aborted) this.#end({ kind: 'client-gone', flags: 'CH' });
     else this.#refuse('EK_ABORTED', { status: 400, flags: 'CH', message: 'the request body was not whole' });
   }
 
