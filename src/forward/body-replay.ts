@@ -93,8 +93,9 @@ export class RequestBody {
   /** Reads and forgets what still comes, up to `limit` bytes, then calls back unless all had come. */
   drain(limit: number, exceeded: () => void): void {
     const source = this.#source;
-    this.#kept = undefined;
+    // What has no source is shared by all requests without a body.
     if (this.#ended || this.#broken || !source) return;
+    this.#kept = undefined;
     let left = limit;
     this.#sink = {
       onRequestBody: (chunk) => {
