@@ -1,7 +1,11 @@
-import { type IncomingMessage, type OutgoingHttpHeaders, ServerResponse, STATUS_CODES } from 'node:http';
+import { EventEmitter } from 'node:events';
+import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { EvenkeelError } from '../core/errors.ts';
 import type { Arrival, ClientRequest, ClientResponse, RequestHandler } from '../core/exchange.ts';
+import { OptionReader } from '../core/options.ts';
+import { originLength } from './mount-path.ts';
+import { protocolOf, readAsRequest, refuseUpgrade, responseOn } from './upgrade-socket.ts';
 
 /** Options of `pool.middleware()`. */
 export interface MiddlewareOptions<R = unknown> {
@@ -88,14 +92,18 @@ export function upgradeListener(handler: RequestHandler, options: UpgradeOptions
   const path = readPath(options.path);
   const listener: UpgradeListener = function (request, socket, head) {
     socket.on('error', ignore);
-    if (!isUnder(path, request.url ?? '/')) {
-      if (isLeftToUs(this, 'upgrade', listener, request.url ?? '/')) refuseUpgrade(socket, 404);
+    const url = request.url ?? '/';
+    const place = placeOf(this, 'upgrade', listener, url);
+    if (place === 'leave') return;
+    const protocol = protocolOf(request);
+    if (protocol === undefined && readAsRequest(this, request, socket, head)) return;
+    if (place === 'refuse') {
+      refuseUpgrade(socket);
       return;
     }
     const response = responseOn(request, socket);
     if (!response) return;
     admit(handler, options.authorize, request, response, () => {
-      const protocol = protocolOf(request);
       handler.handle(request, response, {
         target: targetOf(handler, options, request),
         frameworkRequest: request,
@@ -104,7 +112,7 @@ export function upgradeListener(handler: RequestHandler, options: UpgradeOptions
       });
     });
   };
-  paths.set(listener, path);
+  claim(listener, (url) => coverageOf(path, url));
   return listener;
 }
 
@@ -117,10 +125,9 @@ export function attach(handler: RequestHandler, server: AttachableServer, option
   const take = (expectContinue: boolean) => {
     const event = expectContinue ? 'checkContinue' : 'request';
     const listener = function (this: unknown, request: IncomingMessage, response: ServerResponse): void {
-      if (!isUnder(path, request.url ?? '/')) {
-        if (isLeftToUs(server, event, listener, request.url ?? '/')) deny(response, { status: 404 });
-        return;
-      }
+      const place = placeOf(server, event, listener, request.url ?? '/');
+      if (place === 'refuse') deny(response, { status: 404 });
+      if (place !== 'take') return;
       admit(handler, options.authorize, request, response, () => {
         const arrival: Arrival = {
           target: targetOf(handler, options, request),
@@ -130,13 +137,21 @@ export function attach(handler: RequestHandler, server: AttachableServer, option
         handler.handle(request, response, arrival);
       });
     };
-    paths.set(listener, path);
+    claim(listener, (url) => coverageOf(path, url));
     return listener;
   };
-  const connect = (_request: IncomingMessage, socket: Duplex): void => {
+  const connect = (request: IncomingMessage, socket: Duplex): void => {
     socket.on('error', ignore);
-    refuseUpgrade(socket, 501);
+    if (placeOf(server, 'connect', connect, '') !== 'take') return;
+    const response = responseOn(request, socket);
+    if (response)
+      handler.handle(request, response, {
+        target: request.url ?? '',
+        frameworkRequest: request,
+        expectContinue: false,
+      });
   };
+  claim(connect, () => 0);
   const upgrade = upgradeListener(handler, options);
   const own: [string, (...values: never[]) => void][] = [
     ['request', take(false)],
@@ -151,37 +166,55 @@ export function attach(handler: RequestHandler, server: AttachableServer, option
   };
 }
 
-/** The path of each listener of ours, so that several of them on one server know which is to say 404. */
-const paths = new WeakMap<object, string>();
+/** For each listener of ours, how much of a target its path covers; -1 when it does not take it. */
+const claims = new WeakMap<object, (url: string) => number>();
 
-function isLeftToUs(server: unknown, event: string, own: object, url: string): boolean {
-  if (
-    typeof server !== 'object' ||
-    server === null ||
-    !('listeners' in server) ||
-    typeof server.listeners !== 'function'
-  )
-    return true;
-  const listeners = server.listeners(event) as object[];
-  for (const listener of listeners) {
-    const path = paths.get(listener);
-    if (path === undefined || isUnder(path, url)) return false;
+/** Says which targets a listener takes, so that all of ours on one server agree on who is to answer. */
+export function claim(listener: object, coverage: (url: string) => number): void {
+  claims.set(listener, coverage);
+}
+
+/**
+ * What a listener is to do with a request: of all listeners of ours whose path covers it, that with the longest takes it.
+ * One that nobody takes is refused by the first of ours, unless there are other listeners: it may be theirs.
+ */
+export function placeOf(server: unknown, event: string, own: object, url: string): 'take' | 'leave' | 'refuse' {
+  const listeners = listenersOf(server, event);
+  let taker: object | undefined;
+  let longest = -1;
+  let others = false;
+  for (const listener of listeners.includes(own) ? listeners : [own]) {
+    const coverage = claims.get(listener)?.(url);
+    if (coverage === undefined) others = true;
+    else if (coverage > longest) {
+      taker = listener;
+      longest = coverage;
+    }
   }
-  return listeners[0] === own;
+  if (taker) return taker === own ? 'take' : 'leave';
+  return others || (listeners.includes(own) && listeners[0] !== own) ? 'leave' : 'refuse';
+}
+
+function listenersOf(server: unknown, event: string): readonly object[] {
+  return server instanceof EventEmitter ? server.listeners(event) : [];
 }
 
 function readPath(path: string | undefined): string {
-  const trimmed = (path ?? '/').replace(/\/+$/, '');
-  if (trimmed !== '' && !trimmed.startsWith('/'))
-    throw new TypeError(`path: ${JSON.stringify(path)} is not allowed; allowed: a path that begins with '/'`);
-  return trimmed;
+  const allowed = "a path that begins with '/'";
+  const read = new OptionReader({ path }, '');
+  const known = read.string('path', { default: '/', allowed, test: /^\// });
+  read.throwFaults();
+  return known.replace(/\/+$/, '');
 }
 
-function isUnder(path: string, url: string): boolean {
-  return (
-    url.startsWith(path) &&
-    (path === '' || url.length === path.length || url[path.length] === '/' || url[path.length] === '?')
-  );
+/** The length of the path where the target is at or below it, else -1. */
+function coverageOf(path: string, url: string): number {
+  if (path === '') return 0;
+  const start = url.startsWith('/') ? 0 : originLength(url);
+  const end = start + path.length;
+  const next = url[end];
+  const covers = url.startsWith(path, start) && (next === undefined || next === '/' || next === '?');
+  return covers ? path.length : -1;
 }
 
 function targetOf(handler: RequestHandler, { rewriteUrl }: UpgradeOptions, request: IncomingMessage): string {
@@ -202,13 +235,6 @@ function rewritten(
     handler.reportFault('rewriteUrl', error);
     return '';
   }
-}
-
-/** The protocol that an upgrade asks for; never HTTP/2, which is negotiated otherwise (RFC 9113 §3.1). */
-function protocolOf({ headers }: IncomingMessage): string | undefined {
-  const protocols = (headers.upgrade ?? '').split(',').map((protocol) => protocol.trim());
-  const kept = protocols.filter((protocol) => protocol !== '' && !/^h2c?$/i.test(protocol));
-  return kept.length > 0 ? kept.join(', ') : undefined;
 }
 
 /** Lets a request in when `authorize` does, and answers it otherwise. */
@@ -234,7 +260,7 @@ function admit(
   };
   try {
     const verdict = authorize(request);
-    if (verdict instanceof Promise) verdict.then(decide).catch(fault);
+    if (isThenable(verdict)) Promise.resolve(verdict).then(decide).catch(fault);
     else decide(verdict);
   } catch (error) {
     fault(error);
@@ -251,27 +277,8 @@ function deny(response: ServerResponse, { status, headers = {}, body }: Denial):
   response.end(text);
 }
 
-/** A response on the raw socket of an upgrade: what is no 101 is an ordinary answer, after which the connection ends. */
-function responseOn(request: IncomingMessage, socket: Duplex): ServerResponse | undefined {
-  const response = new ServerResponse(request);
-  response.shouldKeepAlive = false;
-  try {
-    response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0]);
-  } catch {
-    socket.destroy(); // an earlier response still holds the socket: the client pipelined its upgrade
-    return undefined;
-  }
-  response.once('finish', () => endSocket(socket));
-  return response;
-}
-
-function refuseUpgrade(socket: Duplex, status: number): void {
-  socket.write(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
-  endSocket(socket);
-}
-
-function endSocket(socket: Duplex): void {
-  socket.end(() => socket.destroy());
+function isThenable<T>(value: T | Promise<T>): value is Promise<T> {
+  return typeof value === 'object' && value !== null && 'then' in value;
 }
 
 function ignore(): void {}
