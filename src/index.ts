@@ -33,7 +33,9 @@ export type { Lease, LeaseResult } from './pool/lease.ts';
 export type {
   DefaultServerOptions,
   ForwardedOptions,
+  ForwardedPhrase,
   ForwardForOptions,
+  ForwardForPhrase,
   PoolOptions,
   RetryOn,
   ServerOptions,

@@ -27,8 +27,11 @@ export class ClientSession {
   /** Requests it has sent; HTTP/2 streams all count as not the first (HAProxy mux_h2.c). */
   requests = 0;
   readonly privateConnections: Set<PooledConnection> = new Set();
+  /** The client has left: nothing is kept for it any more. */
+  ended = false;
 
   end(): void {
+    this.ended = true;
     for (const connection of this.privateConnections) connection.destroy();
     this.privateConnections.clear();
   }
@@ -89,6 +92,8 @@ export class ConnectionPool<C extends PooledConnection> {
   readonly #settings: ConnectionPoolSettings;
   readonly #environment: Environment;
   readonly #idle = new Map<string, IdleLists>();
+  /** Idle connections that belong to one client each. */
+  readonly #private = new IdleList();
   #used = 0;
   #idleCount = 0;
   #maxUsed = 0;
@@ -162,6 +167,7 @@ export class ConnectionPool<C extends PooledConnection> {
     connection.idleSince = now;
     if (connection.owner) {
       connection.owner.privateConnections.add(connection);
+      this.#private.push(connection);
       return;
     }
     let lists = this.#idle.get(connection.key);
@@ -182,11 +188,12 @@ export class ConnectionPool<C extends PooledConnection> {
     const { list } = connection;
     if (!list) return;
     list.remove(connection);
-    this.#idleCount--;
+    if (list !== this.#private) this.#idleCount--;
   }
 
   /** Closes what is idle: the server went into maintenance, its address changed. */
   clear(): void {
+    while (this.#private.oldest) this.#drop(this.#private.oldest);
     for (const lists of this.#idle.values()) {
       for (const list of [lists.proven, lists.fresh]) while (list.oldest) this.#drop(list.oldest);
     }
@@ -214,7 +221,7 @@ export class ConnectionPool<C extends PooledConnection> {
     if (maxReuse !== -1 && connection.requests > maxReuse) return false;
     if (connection.keepAliveTimeoutMs !== undefined && connection.keepAliveTimeoutMs <= KEEP_ALIVE_MARGIN_MS)
       return false;
-    if (connection.owner) return connection.owner.privateConnections.size < MAX_PRIVATE_IDLE;
+    if (connection.owner) return !connection.owner.ended && connection.owner.privateConnections.size < MAX_PRIVATE_IDLE;
     if (httpReuse === 'never') return false; // its client is not known
     if (poolMaxConn !== -1 && this.#idleCount >= poolMaxConn) return false;
     return (
@@ -240,11 +247,11 @@ export class ConnectionPool<C extends PooledConnection> {
   #takePrivate(key: string, session: ClientSession, now: number, maxIdleMs: number): C | undefined {
     for (const connection of session.privateConnections) {
       if (connection.key !== key || now - connection.idleSince >= maxIdleMs) continue;
-      session.privateConnections.delete(connection);
       if (expired(connection, now)) {
-        connection.destroy();
+        this.#drop(connection);
         continue;
       }
+      this.forget(connection);
       this.#use();
       return connection as C;
     }

@@ -49,6 +49,11 @@ function addFields(response: ClientResponse, headers: readonly string[]): void {
   }
 }
 
+/** The client's connection ends with this response. */
+export function closeAfterwards(response: ClientResponse): void {
+  if (response instanceof ServerResponse) response.shouldKeepAlive = false;
+}
+
 /** Passes a 1xx on, as far as Node's servers can: 102 over HTTP/1.1, and 103 with a `Link`. */
 export function writeInterim(response: ClientResponse, head: ResponseHead): void {
   if (response.headersSent || response.req.httpVersion === '1.0') return;

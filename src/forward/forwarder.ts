@@ -45,6 +45,8 @@ export interface HttpExchange extends OutgoingRequest {
   connectedAt: number;
   /** When the response's head was there. */
   respondedAt: number;
+  /** The client has had its 100: its body is on its way, and no server need be asked for one again. */
+  continued: boolean;
   /** It has become a tunnel, which looks after both its ends by itself. */
   tunnelling: boolean;
   /**

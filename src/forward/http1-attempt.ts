@@ -2,9 +2,16 @@ import type { Expiring } from '../core/deadlines.ts';
 import { type ErrorCode, type ErrorDetails, EvenkeelError, type TerminationFlags } from '../core/errors.ts';
 import type { FailureReason, Outcome, Sent } from '../core/outcome.ts';
 import { UnsendableField, writeRequestHead } from '../http1/request-head.ts';
-import type { ResponseHead } from '../http1/response-head.ts';
+import { mayBeTrailer, type ResponseHead } from '../http1/response-head.ts';
 import type { BodySink } from './body-replay.ts';
-import { cutResponse, writeBody, writeInterim, writeResponseHead, writeTrailers } from './client-response.ts';
+import {
+  closeAfterwards,
+  cutResponse,
+  writeBody,
+  writeInterim,
+  writeResponseHead,
+  writeTrailers,
+} from './client-response.ts';
 import type { Attempt, Endpoint, HttpExchange, OutcomeSink } from './forwarder.ts';
 import type { ConnectionHandler, Http1Connection } from './http1-connection.ts';
 import type { EngineParts } from './http1-engine.ts';
@@ -135,7 +142,9 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     this.#serverHeldUp = false;
     if (this.#exchange.body.framing === 'chunked') {
       let end = '0\r\n';
-      for (let i = 0; i + 1 < trailers.length; i += 2) end += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
+      for (let i = 0; i + 1 < trailers.length; i += 2) {
+        if (mayBeTrailer(trailers[i] as string)) end += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
+      }
       this.#connection.socket.write(`${end}\r\n`, 'latin1');
     }
     this.#touch();
@@ -164,7 +173,8 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
       return;
     }
     // An unasked 100 answers our own framing, not the client's question.
-    if (!this.#exchange.expectContinue || this.#exchange.body.complete || this.#sent === 'body') return;
+    if (!this.#exchange.expectContinue) return;
+    this.#exchange.continued = true;
     if ('writeContinue' in this.#exchange.clientResponse) this.#exchange.clientResponse.writeContinue();
     this.#exchange.body.start(this);
   }
@@ -234,16 +244,16 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   onClosed(error: Error | undefined): void {
     switch (this.#phase) {
       case 'connecting':
-        this.#fail('conn-failure', 'EK_CONNECT', {
-          cause: error,
-          message: `could not connect to the server${error ? `: ${error.message}` : ''}`,
-        });
+        // Reset, not refused: it was made, and given up by the server before we heard of it.
+        if (isReset(error) && !this.#endpoint.target.tls) this.#failEmpty(error);
+        else
+          this.#fail('conn-failure', 'EK_CONNECT', {
+            cause: error,
+            message: `could not connect to the server${error ? `: ${error.message}` : ''}`,
+          });
         break;
       case 'waiting':
-        this.#fail('empty-response', 'EK_BAD_RESPONSE', {
-          cause: error,
-          message: 'the connection was closed before a response',
-        });
+        this.#failEmpty(error);
         break;
       case 'streaming':
         this.#cut('SD');
@@ -287,6 +297,8 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     this.#keepAlive = head.keepAlive;
     this.#connection.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
     if (!this.#requestComplete) exchange.body.stop();
+    // A client that was never told to go on may send its body or not: its next bytes could be taken for either.
+    if (exchange.expectContinue) closeAfterwards(exchange.clientResponse);
     writeResponseHead(exchange.clientResponse, head);
     return true;
   }
@@ -330,7 +342,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   }
 
   #waitsForClient(): boolean {
-    return !this.#requestComplete && !this.#serverHeldUp && !(this.#exchange.expectContinue && this.#sent === 'head');
+    return !this.#requestComplete && !this.#serverHeldUp && !this.#exchange.expectContinue;
   }
 
   /** Something moved: whoever is to move next has all of its time again. */
@@ -338,6 +350,10 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     const { serverMs, clientMs } = this.#exchange.timeouts;
     const clientsTurn = this.#phase === 'streaming' ? this.#clientHeldUp : this.#waitsForClient();
     this.deadline = now + (clientsTurn ? clientMs : serverMs);
+  }
+
+  #failEmpty(cause: Error | undefined): void {
+    this.#fail('empty-response', 'EK_BAD_RESPONSE', { cause, message: 'the connection was closed before a response' });
   }
 
   #fail(reason: FailureReason, code: ErrorCode, details: ErrorDetails): void {
@@ -384,4 +400,8 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
 
 function uncork(socket: { uncork(): void }): void {
   socket.uncork();
+}
+
+function isReset(error: Error | undefined): boolean {
+  return error !== undefined && 'code' in error && error.code === 'ECONNRESET';
 }

@@ -85,6 +85,7 @@ class HeadReader {
   keepAliveTimeoutMs: number | undefined = undefined;
   upgrade: string | undefined = undefined;
   authenticatesConnection = false;
+  trailer = false;
 
   reset(): void {
     this.headers = [];
@@ -94,6 +95,7 @@ class HeadReader {
     this.keepAliveTimeoutMs = undefined;
     this.upgrade = undefined;
     this.authenticatesConnection = false;
+    this.trailer = false;
   }
 
   readonly field = (name: string, value: string): void => {
@@ -103,9 +105,12 @@ class HeadReader {
         if (name.toLowerCase() === 'te') return;
         break;
       case 7:
-        if (name.toLowerCase() === 'upgrade') {
-          this.upgrade = this.upgrade === undefined ? value : `${this.upgrade}, ${value}`;
-          return;
+        switch (name.toLowerCase()) {
+          case 'upgrade':
+            this.upgrade = this.upgrade === undefined ? value : `${this.upgrade}, ${value}`;
+            return;
+          case 'trailer':
+            this.trailer = true;
         }
         break;
       case 10:
@@ -244,6 +249,8 @@ export function parseResponseHead(text: string, end: number, method: string): Re
     bodyKind = 'close';
     keepAlive = false;
   }
+  // Trailers come only behind chunks, and Node's server throws at the announcement of any others.
+  if (read.trailer && bodyKind !== 'chunked') headers = withoutFields(headers, ['trailer']);
   const { keepAliveTimeoutMs, authenticatesConnection } = read;
   return {
     status,
@@ -272,4 +279,24 @@ function withoutFields(headers: string[], names: readonly string[], framing = fa
     kept.push(name, headers[i + 1] as string);
   }
   return kept;
+}
+
+/** Fields that frame, route or authenticate a message must not come behind its body (RFC 9110 §6.5.1). */
+const NEVER_A_TRAILER: ReadonlySet<string> = new Set([
+  ...['connection', 'content-encoding', 'content-length', 'content-range', 'content-type', 'host', 'keep-alive'],
+  ...[
+    'proxy-authenticate',
+    'proxy-connection',
+    'set-cookie',
+    'te',
+    'trailer',
+    'transfer-encoding',
+    'upgrade',
+    'www-authenticate',
+  ],
+]);
+
+/** Whether a field may stand behind a body. */
+export function mayBeTrailer(name: string): boolean {
+  return !NEVER_A_TRAILER.has(name.toLowerCase());
 }

@@ -51,6 +51,7 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
   attemptedAt = 0;
   connectedAt = 0;
   respondedAt = 0;
+  continued = false;
   tunnelling = false;
 
   constructor(core: PoolCore, request: ClientRequest, response: ClientResponse, arrival: Arrival) {
@@ -79,8 +80,8 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
       this.body = body;
       this.headers = headers as FieldMap & IncomingHttpHeaders;
     } catch (error) {
-      if (!(error instanceof EvenkeelError)) throw error;
-      this.#fail(error);
+      // A parsed body may be anything, also what JSON.stringify throws at.
+      this.#fail(error instanceof EvenkeelError ? error : new EvenkeelError('EK_BODY_CONSUMED', { cause: error }));
       return;
     }
     if (options.requestRules) this.#applyRequestRules();
@@ -124,7 +125,7 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
     return this.#arrival.upgrade?.socket;
   }
   get expectContinue(): boolean {
-    return this.#arrival.expectContinue;
+    return this.#arrival.expectContinue && !this.continued;
   }
 
   /** What rules are given: a plain object, so that it can be spread and kept. */
@@ -262,13 +263,17 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
   /** Answers with an error, unless the framework takes over. */
   #fail(error: EvenkeelError): void {
     const { clientResponse: response, body } = this;
-    if (this.#arrival.decline?.(error, !body.touched)) {
+    this.#releaseSlot();
+    try {
+      if (this.#arrival.decline?.(error, !body.touched)) return;
+      if (response.headersSent || response.destroyed) response.destroy();
+      else this.#core.answer(this, error);
+    } catch (fault) {
+      this.#core.reportFault('next', fault); // the framework's, or a response that somebody else has tampered with
+      response.destroy();
+    } finally {
       this.#settle(error.status, error.flags);
-      return;
     }
-    if (response.headersSent || response.destroyed) response.destroy();
-    else this.#core.answer(this, error);
-    this.#settle(error.status, error.flags);
   }
 
   #releaseSlot(): void {

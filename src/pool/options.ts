@@ -80,6 +80,17 @@ export interface ForwardedOptions {
   readonly for?: boolean;
 }
 
+/** HAProxy's words behind `option forwardfor`. */
+export type ForwardForPhrase = `except ${string}` | `header ${string}` | 'if-none' | `if-none ${string}`;
+
+/** HAProxy's words behind `option forwarded`. */
+export type ForwardedPhrase =
+  | ForwardedWord
+  | `${ForwardedWord} ${ForwardedWord}`
+  | `${ForwardedWord} ${ForwardedWord} ${string}`;
+
+type ForwardedWord = 'proto' | 'host' | 'by' | 'for';
+
 /** Options of a pool. @typeParam R the framework's own request, as functions of the user's see it */
 export interface PoolOptions<R = unknown> {
   /** Name in messages. Default: `pool`. */
@@ -113,9 +124,9 @@ export interface PoolOptions<R = unknown> {
   /** Who may use a kept connection. Default: `safe`. HAProxy: `http-reuse`. */
   readonly httpReuse?: HttpReuse;
   /** Adds the client's address to each request. Default: false. HAProxy: `option forwardfor`. */
-  readonly forwardfor?: boolean | ForwardForOptions;
+  readonly forwardfor?: boolean | ForwardForPhrase | ForwardForOptions;
   /** Adds a `Forwarded` field (RFC 7239); `true` is proto and for. Default: false. HAProxy: `option forwarded`. */
-  readonly forwarded?: boolean | ForwardedOptions;
+  readonly forwarded?: boolean | ForwardedPhrase | ForwardedOptions;
   /** Sets `X-Forwarded-Proto` and `X-Forwarded-Host`. Default: neither. */
   readonly forwardedHeaders?: { readonly proto?: boolean; readonly host?: boolean };
   /** Sends the server's own name as `Host` in place of the client's. Default: false. */

@@ -62,11 +62,11 @@ export class ServerCounters {
   connect = 0;
   /** Requests sent over a connection that had served before. */
   reuse = 0;
-  /** Checks made. */
+  /** Checks passed. */
   chkpass = 0;
   /** Checks failed while it was still considered up. */
   chkfail = 0;
-  /** Times it went down. */
+  /** Times it went down, by checks or into maintenance. */
   chkdown = 0;
   /** Responses by class; index 0 counts what is none of 1xx to 5xx. */
   readonly hrsp: [number, number, number, number, number, number] = [0, 0, 0, 0, 0, 0];
