@@ -1,4 +1,4 @@
-import { HEX } from './characters.ts';
+import { chunkSize, readWholeChunks } from './chunks.ts';
 import { BadMessage, MAX_HEAD_BYTES, parseFields, parseResponseHead, type ResponseHead } from './response-head.ts';
 
 /** Most interim (1xx) responses before a final one. */
@@ -6,12 +6,6 @@ export const MAX_INTERIM = 100;
 
 /** Longest answer that is read as one string: up to here a string costs the client's response less than a buffer. */
 const MAX_WHOLE_BYTES = 32_768;
-
-/** Longest line that gives a chunk's size, extensions included. */
-const MAX_CHUNK_LINE = 4_096;
-
-/** HAProxy h1.c:h1_parse_chunk_size refuses larger chunks. */
-const MAX_CHUNK = 0x7fff_ffff;
 
 /** What a `ResponseParser` finds, in this order: interim*, then whole | (head, body*, end) | bad; bad may come at any time. */
 export interface ResponseEvents {
@@ -169,9 +163,17 @@ export class ResponseParser {
         this.#state = 'length';
         this.#remaining = head.contentLength;
         break;
-      case 'chunked':
+      case 'chunked': {
+        // Looked through first: what is bad in it, or all there is of it, is known before the head goes on.
+        const whole = readWholeChunks(text, bodyStart);
+        if (whole !== undefined) {
+          this.#state = 'done';
+          this.#events.onWhole(head, whole.body);
+          return next + whole.end - bodyStart;
+        }
         this.#state = 'chunk-size';
         break;
+      }
       case 'close':
         this.#state = 'close';
         break;
@@ -186,23 +188,11 @@ export class ResponseParser {
     const complete = end < length;
     if (complete) end++;
     const line = this.#partial + buffer.toString('latin1', start, end);
-    if (line.length > MAX_CHUNK_LINE) throw new BadMessage('a chunk size line that is too long');
-    let size = 0;
-    let at = 0;
-    for (; at < line.length; at++) {
-      const digit = HEX[line.charCodeAt(at)] ?? 255;
-      if (digit === 255) break;
-      size = size * 16 + digit;
-      if (size > MAX_CHUNK) throw new BadMessage('a chunk that is too large');
-    }
-    const code = line.charCodeAt(at);
-    if (at < line.length && (at === 0 || (code !== CR && code !== 59))) throw new BadMessage('an illegal chunk size');
+    const size = chunkSize(line, complete);
     if (!complete) {
       this.#partial = line;
       return end;
     }
-    // Extensions are dropped (RFC 9112 §7.1.1), but no control may hide in them.
-    if (!/^(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n$/.test(line.slice(at))) throw new BadMessage('an illegal chunk extension');
     this.#partial = '';
     this.#remaining = size;
     this.#state = size === 0 ? 'trailers' : 'chunk-data';
