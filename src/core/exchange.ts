@@ -32,3 +32,6 @@ export interface RequestHandler {
   /** A function of the user's, such as `rewriteUrl` or `authorize`, threw. */
   reportFault(sample: string, error: unknown): void;
 }
+
+/** The handler of each pool, for adapters that have an entry of their own and are given a pool. */
+export const requestHandlers: WeakMap<object, RequestHandler> = new WeakMap();

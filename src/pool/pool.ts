@@ -14,7 +14,7 @@ import type { RequestContext } from '../core/context.ts';
 import { type Environment, systemEnvironment } from '../core/environment.ts';
 import { ConfigError, EvenkeelError } from '../core/errors.ts';
 import type { PoolEvents } from '../core/events.ts';
-import type { Arrival, ClientRequest, ClientResponse } from '../core/exchange.ts';
+import { type Arrival, type ClientRequest, type ClientResponse, requestHandlers } from '../core/exchange.ts';
 import { OptionReader } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
 import { Monitor } from '../health/monitor.ts';
@@ -91,6 +91,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
       listens: (event) => this.listenerCount(event) > 0,
     };
     this.#core = new PoolCore(resolved, environment, outlet);
+    requestHandlers.set(this, this.#handler);
     const core = this.#core;
     this.#monitor = new Monitor(
       environment,
