@@ -1,4 +1,5 @@
 import { ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
 import type { ClientResponse } from '../core/exchange.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { MutableHead } from './forwarder.ts';
@@ -54,11 +55,12 @@ export function closeAfterwards(response: ClientResponse): void {
   if (response instanceof ServerResponse) response.shouldKeepAlive = false;
 }
 
-/** Passes a 1xx on, as far as Node's servers can: 102 over HTTP/1.1, and 103 with a `Link`. */
+/** Passes a 1xx on, as far as Node's servers can: 102, and 103 with a `Link`. */
 export function writeInterim(response: ClientResponse, head: ResponseHead): void {
   if (response.headersSent || response.req.httpVersion === '1.0') return;
   try {
     if (head.status === 102 && response instanceof ServerResponse) response.writeProcessing();
+    else if (head.status === 102) (response as Http2ServerResponse).stream.additionalHeaders({ ':status': 102 });
     else if (head.status === 103) response.writeEarlyHints(hints(head.headers));
   } catch {
     // A `Link` that Node does not take for one is not worth an answer: the final response is still to come.

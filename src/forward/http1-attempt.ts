@@ -40,6 +40,8 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   #status = 0;
   #keepAlive = false;
   #responseEnded = false;
+  /** The response's head waits for something of the body, to leave in one write with it. */
+  #headWaits = false;
   #upgradeHead: ResponseHead | undefined = undefined;
   #tunnel: Tunnel | undefined = undefined;
   #onClientDrain: (() => void) | undefined = undefined;
@@ -198,12 +200,21 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   }
 
   onHead(head: ResponseHead): void {
-    this.#respond(head);
+    if (!this.#respond(head)) return;
+    this.#headWaits = true;
+    this.#touch();
+  }
+
+  onPause(): void {
+    if (!this.#headWaits || this.#phase !== 'streaming') return;
+    this.#headWaits = false;
+    this.#exchange.clientResponse.flushHeaders();
   }
 
   onBody(buffer: Uint8Array, start: number, end: number): void {
     if (this.#phase !== 'streaming') return;
     this.#count(end - start);
+    this.#headWaits = false;
     const { bytes, giveBack } = this.#connection.claim(buffer, start, end);
     if (!writeBody(this.#exchange.clientResponse, bytes, giveBack)) this.#holdUp();
     this.#touch();

@@ -13,6 +13,8 @@ export interface ConnectionHandler extends ResponseEvents {
   onComplete(excess: Buffer | undefined): void;
   /** The connection is gone before the response was complete. */
   onClosed(error: Error | undefined): void;
+  /** All that has come so far was handed on; more is to come. */
+  onPause(): void;
   /** Writing may go on. */
   onDrain(): void;
 }
@@ -155,6 +157,7 @@ export class Http1Connection implements PooledConnection, ResponseEvents {
     // A body of unknown length earns a big buffer by filling a small one.
     if (bytes === scratchBuffer.length && buffer === scratchBuffer) this.#wantsBig = true;
     if (this.#parser.done) this.#complete(used < bytes ? Buffer.copyBytesFrom(buffer, used, bytes - used) : undefined);
+    else this.#handler?.onPause();
   }
 
   #complete(excess: Buffer | undefined): void {
