@@ -41,6 +41,11 @@ export function writeResponseHead(response: ClientResponse, { status, reason, he
   response.writeHead(status, reason);
 }
 
+/** Sends the head now: Node holds it back over HTTP/1 until something of the body is written. */
+export function flushResponseHead(response: ClientResponse): void {
+  if (response instanceof ServerResponse) response.flushHeaders();
+}
+
 function addFields(response: ClientResponse, headers: readonly string[]): void {
   for (let i = 0; i + 1 < headers.length; i += 2) {
     const name = headers[i] as string;

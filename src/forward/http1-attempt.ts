@@ -7,6 +7,7 @@ import type { BodySink } from './body-replay.ts';
 import {
   closeAfterwards,
   cutResponse,
+  flushResponseHead,
   writeBody,
   writeInterim,
   writeResponseHead,
@@ -208,7 +209,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   onPause(): void {
     if (!this.#headWaits || this.#phase !== 'streaming') return;
     this.#headWaits = false;
-    this.#exchange.clientResponse.flushHeaders();
+    flushResponseHead(this.#exchange.clientResponse);
   }
 
   onBody(buffer: Uint8Array, start: number, end: number): void {
