@@ -1,0 +1,35 @@
+import { describe, test } from 'node:test';
+import { ADAPTERS, type Ability, type EngineName, WHY_NOT } from '../support/fronts.ts';
+import type { Case } from './case.ts';
+import { framingCases } from './framing.cases.ts';
+import { hopByHopCases } from './hop-by-hop.cases.ts';
+import { SKIPPED } from './skipped.ts';
+import { type Front, Stage } from './stage.ts';
+import { streamingCases } from './streaming.cases.ts';
+
+/** Every rule, by topic. */
+const TOPICS: Readonly<Record<string, readonly Case[]>> = {
+  framing: framingCases,
+  'hop by hop': hopByHopCases,
+  streaming: streamingCases,
+};
+
+/** Plays every case on every adapter with one engine. */
+export function playAll(engine: EngineName): void {
+  for (const adapter of ADAPTERS) {
+    describe(`${adapter.name}, ${engine}`, { concurrency: 4 }, () => {
+      for (const [topic, cases] of Object.entries(TOPICS)) {
+        for (const item of cases) play(`${topic}: ${item.name}`, item, { adapter, engine });
+      }
+    });
+  }
+}
+
+const PATTERN = new RegExp(process.env['CASES'] ?? '.', 'i');
+
+function play(name: string, { needs = [], run }: Case, front: Front): void {
+  if (!PATTERN.test(name)) return;
+  const lacking = ([] as Ability[]).concat(needs).find((ability) => !front.adapter.can.has(ability));
+  const skip = lacking === undefined ? SKIPPED[front.engine][name] : WHY_NOT[lacking];
+  test(name, skip === undefined ? {} : { skip }, (t) => run(new Stage(t, front)));
+}
