@@ -96,6 +96,18 @@ export class Balancer {
     return this.#firstBackup?.saturated ? undefined : this.#firstBackup;
   }
 
+  /**
+   * A server with a free slot that was not tried yet, of the group that `chosen` is of; `undefined`: there is none. Schedulers
+   * know of one server to avoid, which is not enough where several are down and not known to be.
+   */
+  untried(chosen: BackendServer, tried: readonly BackendServer[]): BackendServer | undefined {
+    if (chosen.backup && !this.#options.allbackups) return undefined;
+    return this.#servers.find(
+      (server) =>
+        server.scheduledWeight > 0 && server.backup === chosen.backup && !server.saturated && !tried.includes(server),
+    );
+  }
+
   #ask(scheduler: Scheduler, context: RequestContext, avoid: BackendServer | undefined): BackendServer | undefined {
     try {
       const picked = scheduler.pick(context, avoid) as BackendServer | undefined;

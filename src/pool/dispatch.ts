@@ -32,6 +32,8 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
   #holdsSlot = false;
   #attempt: Attempt | undefined = undefined;
   #retries = 0;
+  /** Servers left for another after a failure, the last one last. */
+  #tried: BackendServer[] | undefined = undefined;
   #redispatched = false;
   #over = false;
   listIndex = -1;
@@ -251,7 +253,9 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
       this.#carry(server, false);
       return;
     }
-    const next = this.#core.choose(this, server);
+    this.#tried ??= [];
+    this.#tried.push(server);
+    const next = this.#core.chooseAgain(this, this.#tried);
     if (next instanceof EvenkeelError) this.#fail(next);
     else {
       if (next === server) server.counters.wretr++;

@@ -76,14 +76,16 @@ export class Lease implements Disposable {
  */
 export function takeSlot(core: PoolCore, context: RequestContext, avoid: readonly string[]): LeaseSlot | EvenkeelError {
   if (core.closing) return new EvenkeelError('EK_CLOSED');
-  const { servers } = core.balancer;
-  const avoided = avoid.length === 0 ? undefined : servers.find((server) => server.name === avoid[0]);
-  let server = core.choose(context, avoided);
-  if (!(server instanceof EvenkeelError) && avoid.length > 1 && avoid.includes(server.name)) {
-    server =
-      servers.find(
-        (other) => other.scheduledWeight > 0 && !other.saturated && !other.backup && !avoid.includes(other.name),
-      ) ?? server;
-  }
+  const server =
+    avoid.length === 0
+      ? core.choose(context, undefined)
+      : core.chooseAgain(context, named(core.balancer.servers, avoid));
   return server instanceof EvenkeelError ? server : new LeaseSlot(core, server);
+}
+
+/** Those of the servers that are named, the first name last. */
+function named(servers: readonly BackendServer[], names: readonly string[]): BackendServer[] {
+  return servers
+    .filter(({ name }) => names.includes(name))
+    .sort((a, b) => names.indexOf(b.name) - names.indexOf(a.name));
 }

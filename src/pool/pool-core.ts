@@ -79,6 +79,13 @@ export class PoolCore {
     return new EvenkeelError(this.balancer.usableCount === 0 ? 'EK_NO_SERVER' : 'EK_QUEUE_FULL');
   }
 
+  /** As `choose`, for work that failed before: another server than all of those, while one has room. */
+  chooseAgain(context: RequestContext, tried: readonly BackendServer[]): BackendServer | EvenkeelError {
+    const server = this.choose(context, tried.at(-1));
+    if (server instanceof EvenkeelError || !tried.includes(server)) return server;
+    return this.balancer.untried(server, tried) ?? server;
+  }
+
   /** Takes a slot. @param previous the server of the attempt before, which is not balanced to again */
   take(server: BackendServer, previous: BackendServer | undefined): void {
     const { counters } = server;
