@@ -112,7 +112,7 @@ async function drain({
   await within(FAREWELL_MS, closed);
   clearInterval(idle);
   for (const socket of sockets) socket.destroy();
-  screen.line(cut === 0 ? 'drained' : `drained; ${cut} still in flight were cut`);
+  screen.line(cut === 0 ? 'drained' : `drained; what was still in flight was cut: ${cut}`);
   screen.stop();
 }
 

@@ -49,7 +49,27 @@ test('a request without an answer is cut when the grace time is over; exit code 
   await textOf(message);
   const { code, stdout } = await command.ended;
   assert.equal(code, 0);
-  assert.match(stdout, /draining: 1 in flight, for at most 0\.05 s\n.*Z drained; 1 still in flight were cut\n$/);
+  assert.match(
+    stdout,
+    /draining: 1 in flight, for at most 0\.05 s\n.*Z drained; what was still in flight was cut: 1\n$/,
+  );
+});
+
+test('a tunnel is cut when the grace time is over; exit code 0', async (t) => {
+  const { server, url } = await origin(t, (_request, response) => response.end());
+  server.on('upgrade', (_request, socket) => {
+    socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo\r\n\r\n');
+    socket.on('error', () => {}).pipe(socket);
+  });
+  const command = new CommandProcess(t, [url, '--listen', '0', '--grace', '50ms']);
+  const client = get(await command.url(), { headers: { connection: 'upgrade', upgrade: 'echo' } });
+  const [, socket] = await once(client, 'upgrade');
+  const cut = once(socket.on('error', () => {}).resume(), 'close');
+  command.child.kill('SIGTERM');
+  await cut;
+  const { code, stdout } = await command.ended;
+  assert.equal(code, 0);
+  assert.match(stdout, /drained; what was still in flight was cut: 1\n$/);
 });
 
 test('a second signal ends it at once; one that comes with the first is the same one', async (t) => {
