@@ -24,7 +24,7 @@ const KEEP_ALIVE_MARGIN_MS = 1_000;
 
 /** One connection of a client to us, as far as reuse must know it. Connections private to it die with it. */
 export class ClientSession {
-  /** Requests it has sent; HTTP/2 streams all count as not the first (HAProxy mux_h2.c). */
+  /** Requests it has sent. */
   requests = 0;
   readonly privateConnections: Set<PooledConnection> = new Set();
   /** The client has left: nothing is kept for it any more. */
@@ -132,7 +132,8 @@ export class ConnectionPool<C extends PooledConnection> {
     if (own) return own;
     const lists = this.#idle.get(key);
     if (!lists) return undefined;
-    const first = session === undefined || session.requests <= 1;
+    // Without a session it is a stream of an HTTP/2 client: never counted as first (HAProxy mux_h2.c).
+    const first = session !== undefined && session.requests <= 1;
     switch (this.#settings.httpReuse) {
       case 'never':
         return undefined;

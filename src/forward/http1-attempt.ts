@@ -1,9 +1,9 @@
 import type { Expiring } from '../core/deadlines.ts';
 import { type ErrorCode, type ErrorDetails, EvenkeelError, type TerminationFlags } from '../core/errors.ts';
-import type { FailureReason, Outcome, Sent } from '../core/outcome.ts';
+import type { FailureReason, Outcome } from '../core/outcome.ts';
 import { UnsendableField, writeRequestHead } from '../http1/request-head.ts';
-import { mayBeTrailer, type ResponseHead } from '../http1/response-head.ts';
-import type { BodySink } from './body-replay.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
+import { type BodyOwner, BodySender, uncork } from './body-sender.ts';
 import {
   closeAfterwards,
   cutResponse,
@@ -25,7 +25,7 @@ const DRAIN_BYTES = 65_536;
 type Phase = 'connecting' | 'waiting' | 'streaming' | 'over';
 
 /** One exchange over one connection. Every path ends in `#settle`, or in `abort`. */
-export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expiring {
+export class Http1Attempt implements Attempt, ConnectionHandler, BodyOwner, Expiring {
   readonly #parts: EngineParts;
   readonly #exchange: HttpExchange;
   readonly #endpoint: Endpoint;
@@ -33,10 +33,8 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   readonly #reused: boolean;
   readonly #sink: OutcomeSink;
   #phase: Phase = 'connecting';
-  #sent: Sent = 'nothing';
-  /** The whole request is on its way, body included. */
-  #requestComplete = false;
-  #serverHeldUp = false;
+  /** Sends the request's body; `undefined` where there is none. */
+  #upload: BodySender | undefined = undefined;
   #clientHeldUp = false;
   #status = 0;
   #keepAlive = false;
@@ -104,67 +102,31 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
       return;
     }
     this.#phase = 'waiting';
-    this.#sent = 'head';
     const { socket } = this.#connection;
-    if (body.framing === 'none') {
-      this.#requestComplete = true;
-      socket.write(head, 'latin1');
-    } else {
+    if (body.framing === 'none') socket.write(head, 'latin1');
+    else {
       // Head and first piece of body leave in one write where the body is there already.
       socket.cork();
       socket.write(head, 'latin1');
-      if (!exchange.expectContinue) body.start(this);
+      this.#upload = new BodySender(exchange, this.#endpoint, this.#connection, this);
+      if (!exchange.expectContinue) this.#upload.start();
       process.nextTick(uncork, socket);
     }
     this.#touch(now);
   }
 
-  onRequestBody(chunk: Buffer): boolean {
-    if (this.#phase === 'over') return false;
-    const { socket } = this.#connection;
-    this.#sent = 'body';
-    this.#exchange.bytesIn += chunk.length;
-    this.#endpoint.server.counters.bin += chunk.length;
-    let flowing: boolean;
-    if (this.#exchange.body.framing === 'chunked') {
-      if (chunk.length === 0) return true; // would be the last chunk
-      socket.cork();
-      socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1');
-      socket.write(chunk);
-      flowing = socket.write('\r\n', 'latin1');
-      process.nextTick(uncork, socket);
-    } else flowing = socket.write(chunk);
-    this.#serverHeldUp = !flowing;
-    this.#touch();
-    return flowing;
-  }
-
-  onRequestEnd(trailers: readonly string[]): void {
-    if (this.#phase === 'over') return;
-    this.#requestComplete = true;
-    this.#serverHeldUp = false;
-    if (this.#exchange.body.framing === 'chunked') {
-      let end = '0\r\n';
-      for (let i = 0; i + 1 < trailers.length; i += 2) {
-        if (mayBeTrailer(trailers[i] as string)) end += `${trailers[i]}: ${trailers[i + 1]}\r\n`;
-      }
-      this.#connection.socket.write(`${end}\r\n`, 'latin1');
-    }
+  onUpload(): void {
     this.#touch();
   }
 
-  onRequestBroken(): void {
-    if (this.#phase === 'over') return;
+  onUploadBroken(): void {
     if (this.#phase === 'streaming') this.#cut('CD');
     else if (this.#exchange.clientRequest.aborted) this.#end({ kind: 'client-gone', flags: 'CH' });
     else this.#refuse('EK_ABORTED', { status: 400, flags: 'CH', message: 'the request body was not whole' });
   }
 
   onDrain(): void {
-    if (this.#phase === 'over' || !this.#serverHeldUp) return;
-    this.#serverHeldUp = false;
-    this.#touch();
-    this.#exchange.body.resume();
+    this.#upload?.onDrain();
   }
 
   // The response
@@ -179,7 +141,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     if (!this.#exchange.expectContinue) return;
     this.#exchange.continued = true;
     if ('writeContinue' in this.#exchange.clientResponse) this.#exchange.clientResponse.writeContinue();
-    this.#exchange.body.start(this);
+    this.#upload?.start();
   }
 
   onWhole(head: ResponseHead, body: string): void {
@@ -245,9 +207,10 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
       this.#switchProtocols(this.#upgradeHead, excess);
       return;
     }
-    const reusable = this.#keepAlive && this.#requestComplete && excess === undefined && !this.#connection.gone;
+    const uploaded = this.#upload?.complete ?? true;
+    const reusable = this.#keepAlive && uploaded && excess === undefined && !this.#connection.gone;
     this.#leave();
-    if (!this.#requestComplete) this.#exchange.body.drain(DRAIN_BYTES, () => this.#exchange.clientRequest.destroy());
+    if (!uploaded) this.#exchange.body.drain(DRAIN_BYTES, () => this.#exchange.clientRequest.destroy());
     if (reusable) this.#connection.release(this.#exchange.respondedAt);
     else this.#connection.discard();
     this.#sink.onOutcome({ kind: 'answered', status: this.#status });
@@ -286,7 +249,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
         else this.#fail('response-timeout', 'EK_SERVER_TIMEOUT', {});
         break;
       case 'streaming':
-        this.#cut(this.#clientHeldUp ? 'cD' : 'sD');
+        this.#cut(this.#clientHeldUp || this.#waitsForClient() ? 'cD' : 'sD');
         break;
       case 'over':
         break;
@@ -308,7 +271,6 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     this.#status = head.status;
     this.#keepAlive = head.keepAlive;
     this.#connection.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
-    if (!this.#requestComplete) exchange.body.stop();
     // A client that was never told to go on may send its body or not: its next bytes could be taken for either.
     if (exchange.expectContinue) closeAfterwards(exchange.clientResponse);
     writeResponseHead(exchange.clientResponse, head);
@@ -354,14 +316,15 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   }
 
   #waitsForClient(): boolean {
-    return !this.#requestComplete && !this.#serverHeldUp && !this.#exchange.expectContinue;
+    const upload = this.#upload;
+    return upload !== undefined && !upload.complete && !upload.heldUp && !this.#exchange.expectContinue;
   }
 
   /** Something moved: whoever is to move next has all of its time again. */
   #touch(now: number = this.#parts.environment.now()): void {
     const { serverMs, clientMs } = this.#exchange.timeouts;
-    const clientsTurn = this.#phase === 'streaming' ? this.#clientHeldUp : this.#waitsForClient();
-    this.deadline = now + (clientsTurn ? clientMs : serverMs);
+    // As HAProxy, a server's time runs only once it has the whole request.
+    this.deadline = now + (this.#clientHeldUp || this.#waitsForClient() ? clientMs : serverMs);
   }
 
   #failEmpty(cause: Error | undefined): void {
@@ -374,7 +337,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
     this.#end({
       kind: 'failed',
       reason,
-      sent: this.#sent,
+      sent: this.#phase === 'connecting' ? 'nothing' : this.#upload?.started ? 'body' : 'head',
       onReusedConnection: this.#reused && !this.#connection.received,
       error,
     });
@@ -401,17 +364,13 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodySink, Expir
   #leave(): void {
     this.#phase = 'over';
     this.#parts.deadlines.remove(this);
-    if (!this.#requestComplete) this.#exchange.body.stop();
+    this.#upload?.stop();
     if (this.#onClientDrain) {
       this.#exchange.clientResponse.removeListener('drain', this.#onClientDrain);
       this.#connection.socket.resume();
     }
     this.#connection.leave();
   }
-}
-
-function uncork(socket: { uncork(): void }): void {
-  socket.uncork();
 }
 
 function isReset(error: Error | undefined): boolean {
