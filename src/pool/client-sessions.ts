@@ -1,3 +1,4 @@
+import type { Http2Session, ServerHttp2Stream } from 'node:http2';
 import { Socket } from 'node:net';
 import { ClientSession } from '../connections/connection-pool.ts';
 import type { ClientRequest, ClientResponse } from '../core/exchange.ts';
@@ -40,10 +41,12 @@ export class ClientSessions {
   /** A property of the socket's; in a WeakMap a quarter of the process's time went into collecting garbage (Node 24). */
   readonly #key: symbol = Symbol('evenkeel session');
 
-  /** Takes note of an exchange; `undefined` where there is no connection of its own (HTTP/2, injected requests). */
+  /** Takes note of an exchange; `undefined` where there is no connection (injected requests). */
   enter(request: ClientRequest, response: ClientResponse, leaver: Leaver): ClientSession | undefined {
+    if (request.httpVersionMajor === 2 && 'stream' in request)
+      return this.#enterStream(request.stream, response, leaver);
     const socket = request.socket as Socket & Record<symbol, OpenSession | undefined>;
-    if (!(socket instanceof Socket) || request.httpVersionMajor !== 1) {
+    if (!(socket instanceof Socket)) {
       response.once('close', () => leaver.onClientGone());
       return undefined;
     }
@@ -55,6 +58,22 @@ export class ClientSessions {
 
   leave(session: ClientSession | undefined, leaver: Leaver): void {
     if (session !== undefined) (session as OpenSession).delete(leaver);
+  }
+
+  /** A stream of HTTP/2 ends by itself; what is private to its client lives as long as the connection. */
+  #enterStream(stream: ServerHttp2Stream, response: ClientResponse, leaver: Leaver): ClientSession | undefined {
+    response.once('close', () => leaver.onClientGone());
+    const connection = stream.session as (Http2Session & Record<symbol, OpenSession | undefined>) | undefined;
+    if (!connection) return undefined;
+    let session = connection[this.#key];
+    if (!session) {
+      const met = new OpenSession();
+      met.requests = 1; // HAProxy mux_h2.c: no stream counts as the first request
+      connection[this.#key] = session = met;
+      connection.once('close', () => met.end());
+    }
+    session.requests++;
+    return session;
   }
 
   #meet(socket: Socket & Record<symbol, OpenSession | undefined>, leaver: Leaver): OpenSession {
