@@ -1,10 +1,16 @@
 import { describe, test } from 'node:test';
-import { ADAPTERS, type Ability, type EngineName, WHY_NOT } from '../support/fronts.ts';
+import { type Ability, ADAPTERS, type EngineName, WHY_NOT } from '../support/fronts.ts';
+import { badResponseCases } from './bad-response.cases.ts';
 import type { Case } from './case.ts';
+import { cutCases } from './cut.cases.ts';
 import { framingCases } from './framing.cases.ts';
 import { hopByHopCases } from './hop-by-hop.cases.ts';
+import { leavingCases } from './leaving.cases.ts';
+import { retriesCases } from './retries.cases.ts';
+import { reuseCases } from './reuse.cases.ts';
 import { SKIPPED } from './skipped.ts';
 import { type Front, Stage } from './stage.ts';
+import { statusCases } from './status.cases.ts';
 import { streamingCases } from './streaming.cases.ts';
 
 /** Every rule, by topic. */
@@ -12,6 +18,12 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   framing: framingCases,
   'hop by hop': hopByHopCases,
   streaming: streamingCases,
+  'bad response': badResponseCases,
+  cut: cutCases,
+  status: statusCases,
+  reuse: reuseCases,
+  retries: retriesCases,
+  leaving: leavingCases,
 };
 
 /** Plays every case on every adapter with one engine. */

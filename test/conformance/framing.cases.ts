@@ -59,7 +59,11 @@ export const framingCases: readonly Case[] = [
     async run(stage) {
       const { origin, front } = await stage.both();
       for (const method of ['POST', 'PUT', 'GET', 'DELETE', 'OPTIONS', 'PATCH']) {
-        const answer = await front.send({ method, framing: 'chunked', body: 'GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n' });
+        const answer = await front.send({
+          method,
+          framing: 'chunked',
+          body: 'GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n',
+        });
         assert.equal(answer.status, 200, method);
       }
       assert.equal(origin.requests.length, 6); // nothing of a body was taken for a request
@@ -220,9 +224,7 @@ export const framingCases: readonly Case[] = [
     name: 'what comes behind a whole response is dropped with its connection',
     async run(stage) {
       const { origin, front } = await stage.both((request) =>
-        request.reply(
-          `HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`,
-        ),
+        request.reply(`HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`),
       );
       const client = await front.client();
       for (let i = 1; i <= 3; i++) {

@@ -100,8 +100,7 @@ export const hopByHopCases: readonly Case[] = [
         else request.socket.end('HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok');
       });
       const client = await front.client();
-      for (const path of ['/keep', '/keep', '/close', '/close'])
-        assert.equal((await client.send({ path })).body, 'ok');
+      for (const path of ['/keep', '/keep', '/close', '/close']) assert.equal((await client.send({ path })).body, 'ok');
       assert.equal(origin.connections.length, 2);
     },
   },

@@ -54,10 +54,7 @@ export const streamingCases: readonly Case[] = [
       const statuses = answer.interim.map(({ status }) => status);
       assert.deepEqual(statuses, [103, 102]);
       const links = answer.interim[0]?.fields.filter(([name]) => name.toLowerCase() === 'link');
-      assert.equal(
-        links?.map(([, value]) => value).join(', '),
-        '</a.css>; rel=preload, </b.js>; rel=preload',
-      );
+      assert.equal(links?.map(([, value]) => value).join(', '), '</a.css>; rel=preload, </b.js>; rel=preload');
       assert.equal(origin.requests.length, 1);
     },
   },

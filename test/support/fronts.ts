@@ -87,7 +87,11 @@ const nodeHttp: Adapter = {
   listen: (pool, setting) =>
     listening(
       http.createServer(
-        chain([...(setting.before ?? []), poolHandler(pool, setting), setting.behind ?? nobody]) as http.RequestListener,
+        chain([
+          ...(setting.before ?? []),
+          poolHandler(pool, setting),
+          setting.behind ?? nobody,
+        ]) as http.RequestListener,
       ),
     ),
   connect: (port) => RawClient.open(port),

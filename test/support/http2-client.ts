@@ -101,7 +101,7 @@ export class Http2Exchange extends ClientExchange {
   }
 
   leave(): void {
-    this.#stream.close(http2.constants.NGHTTP2_CANCEL);
+    this.#stream.destroy(); // `close` would end the request in good order before it resets the stream
   }
   pause(): void {
     this.#stream.pause();

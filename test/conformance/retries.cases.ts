@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { ok } from '../support/origin.ts';
+import type { Case } from './case.ts';
+
+const POST = { method: 'POST', body: 'abc' } as const;
+
+/** Retries and redispatch: facts 4.6, 4.7; methods that are not idempotent are never sent twice. */
+export const retriesCases: readonly Case[] = [
+  {
+    name: 'a request that could not be sent goes to another server, a POST too',
+    async run(stage) {
+      const dead = await stage.origin();
+      await dead.stop();
+      const alive = await stage.origin();
+      const front = await stage.open({ servers: [dead.url, alive.url] });
+      for (const [index, spec] of [{}, POST, { method: 'PATCH', body: 'abc' }].entries()) {
+        assert.equal((await front.send(spec)).status, 200);
+        const { server, retries, redispatched } = await front.event(index + 1);
+        assert.equal(server, 's2');
+        if (index === 0) assert.deepEqual([retries, redispatched], [1, true]);
+      }
+      assert.deepEqual([await alive.requests[1]?.body(), alive.requests.length], ['abc', 3]);
+      assert.ok(front.stats('s1').wredis >= 1);
+    },
+  },
+  {
+    name: 'an idempotent request that got no answer goes to another server',
+    async run(stage) {
+      const dying = await stage.origin(async ({ ended, socket }) => (await ended) && socket.end());
+      const alive = await stage.origin();
+      const front = await stage.open({ servers: [dying.url, { address: alive.url, backup: false }] });
+      for (const method of ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'TRACE']) {
+        const spec = method === 'PUT' || method === 'DELETE' ? { method, body: 'abc' } : { method };
+        assert.equal((await front.send(spec)).status, 200, method);
+        assert.equal((await front.send(spec)).status, 200, method);
+      }
+      assert.ok(dying.requests.length > 0);
+      for (const request of alive.requests.filter(({ method }) => method === 'PUT' || method === 'DELETE'))
+        assert.equal(await request.body(), 'abc');
+    },
+  },
+  {
+    name: 'a POST that was sent and got no answer is a 502, and reached one server once',
+    async run(stage) {
+      const dying = await stage.origin(async ({ ended, socket }) => (await ended) && socket.end());
+      const alive = await stage.origin();
+      const front = await stage.open({ servers: [dying.url, alive.url], retries: 5 });
+      for (const method of ['POST', 'PATCH', 'PROPFIND']) {
+        assert.equal((await front.send({ method, body: 'abc' })).status, 502, method);
+        assert.equal((await front.send({ method, body: 'abc' })).status, 200, method);
+      }
+      assert.deepEqual([dying.requests.length, alive.requests.length], [3, 3]);
+    },
+  },
+  {
+    name: 'with retryNonIdempotent a POST goes to another server, body and all',
+    async run(stage) {
+      const dying = await stage.origin(async ({ ended, socket }) => (await ended) && socket.end());
+      const alive = await stage.origin();
+      const front = await stage.open({ servers: [dying.url, alive.url], retryNonIdempotent: true });
+      const body = 'abc'.repeat(10_000);
+      assert.equal((await front.send({ method: 'POST', body })).status, 200);
+      assert.equal((await front.send({ method: 'POST', body, framing: 'chunked' })).status, 200);
+      for (const request of alive.requests) assert.equal(await request.body(), body);
+    },
+  },
+  {
+    name: 'a body too big to be held is not sent again once some of it was sent',
+    async run(stage) {
+      const dying = await stage.origin(async ({ ended, socket }) => (await ended) && socket.end());
+      const alive = await stage.origin();
+      const front = await stage.open({ servers: [dying.url, alive.url], bufferBody: '1kb' });
+      assert.equal((await front.send({ method: 'PUT', body: 'a'.repeat(1025) })).status, 502);
+      assert.equal((await front.send({ method: 'PUT', body: 'a'.repeat(1025) })).status, 200);
+      assert.equal(alive.requests.length, 1);
+    },
+  },
+  {
+    name: 'a body too big to be held goes to another server while none of it was sent',
+    async run(stage) {
+      const dead = await stage.origin();
+      await dead.stop();
+      const alive = await stage.origin();
+      const front = await stage.open({ servers: [dead.url, alive.url], bufferBody: 0 });
+      const body = 'x'.repeat(200_000);
+      assert.equal((await front.send({ method: 'POST', body })).status, 200);
+      assert.equal((await front.send({ method: 'POST', body, framing: 'chunked' })).status, 200);
+      for (const request of alive.requests) assert.equal((await request.body()).length, 200_000);
+    },
+  },
+  {
+    name: 'a body still coming when its server dies goes on to the next from its start',
+    async run(stage) {
+      const dying = await stage.origin(({ socket }) => socket.resetAndDestroy());
+      const alive = await stage.origin();
+      const front = await stage.open({ servers: [dying.url, alive.url] });
+      const exchange = await front.start({ method: 'PUT', framing: 'chunked' });
+      exchange.write('one');
+      await alive.request(1);
+      exchange.write('two');
+      exchange.finish();
+      assert.equal((await exchange.end).status, 200);
+      assert.equal(await alive.requests[0]?.body(), 'onetwo');
+    },
+  },
+  {
+    name: 'retries 0 makes one attempt',
+    async run(stage) {
+      const { origin, front } = await stage.both(({ socket }) => socket.end(), { retries: 0 });
+      assert.equal((await front.send()).status, 502);
+      assert.equal(origin.requests.length, 1);
+    },
+  },
+  {
+    name: 'retries N makes N + 1 attempts, on one server too',
+    async run(stage) {
+      const { origin, front } = await stage.both(({ socket }) => socket.end(), { retries: 2 });
+      assert.equal((await front.send()).status, 502);
+      assert.equal(origin.requests.length, 3);
+      assert.deepEqual([(await front.event()).retries, front.stats().wretr], [2, 2]);
+    },
+  },
+  {
+    name: 'retryOn says what is tried again',
+    async run(stage) {
+      const { origin, front } = await stage.both(({ socket }) => socket.end(), { retryOn: 'conn-failure' });
+      assert.equal((await front.send()).status, 502);
+      assert.equal(origin.requests.length, 1);
+      origin.script = ({ socket }) => socket.end('junk\r\n\r\n');
+      const eager = await stage.open({ servers: [origin.url], retryOn: ['junk-response'], retries: 1 });
+      assert.equal((await eager.send()).status, 502);
+      assert.equal(origin.requests.length, 3);
+    },
+  },
+  {
+    name: 'redispatch false stays with the server',
+    async run(stage) {
+      const dying = await stage.origin(({ socket }) => socket.end());
+      const alive = await stage.origin();
+      const front = await stage.open({ servers: [dying.url, alive.url], redispatch: false });
+      assert.equal((await front.send()).status, 502);
+      assert.deepEqual([dying.requests.length, alive.requests.length], [4, 0]);
+      assert.equal((await front.event()).redispatched, false);
+    },
+  },
+  {
+    name: 'redispatch true changes the server at the last retry only',
+    async run(stage) {
+      const dying = await stage.origin(({ socket }) => socket.end());
+      const alive = await stage.origin();
+      const front = await stage.open({ servers: [dying.url, alive.url], redispatch: true });
+      assert.equal((await front.send()).status, 200);
+      assert.deepEqual([dying.requests.length, alive.requests.length], [3, 1]);
+    },
+  },
+  {
+    name: 'a server killed under load loses no idempotent request',
+    async run(stage) {
+      const mortal = await stage.origin();
+      const alive = await stage.origin();
+      const front = await stage.open({ servers: [mortal.url, alive.url] });
+      const clients = await Promise.all(Array.from({ length: 8 }, () => front.client()));
+      let killed: Promise<void> | undefined;
+      const statuses = await Promise.all(
+        clients.map(async (client, index) => {
+          const seen: number[] = [];
+          for (let i = 0; i < 10; i++) {
+            if (index === 0 && i === 4) killed = mortal.stop();
+            seen.push((await client.send()).status);
+          }
+          return seen;
+        }),
+      );
+      await killed;
+      assert.deepEqual(
+        statuses.flat().filter((status) => status !== 200),
+        [],
+      );
+    },
+  },
+  {
+    name: 'a request with a rule or a header of its own is the same on its second attempt',
+    async run(stage) {
+      const dying = await stage.origin(({ socket }) => socket.end());
+      const alive = await stage.origin((request) => request.reply(ok()));
+      const front = await stage.open({
+        servers: [dying.url, alive.url],
+        forwardfor: true,
+        httpRequest: [{ addHeader: ['x-rule', '1'] }],
+      });
+      assert.equal((await front.send({ path: '/a%20b?c', fields: [['X-Mine', '2']] })).status, 200);
+      const [first] = dying.requests;
+      const [second] = alive.requests;
+      assert.deepEqual([second?.target, second?.fields], [first?.target, first?.fields]);
+      assert.deepEqual(second?.values('x-rule'), ['1']);
+      assert.deepEqual(second?.values('x-forwarded-for'), ['127.0.0.1']);
+    },
+  },
+];
