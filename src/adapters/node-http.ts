@@ -223,7 +223,7 @@ function targetOf(handler: RequestHandler, { rewriteUrl }: UpgradeOptions, reque
 }
 
 /** A target that cannot be had is one that cannot be sent: the request gets a 400. */
-function rewritten(
+export function rewritten(
   handler: RequestHandler,
   rewriteUrl: (url: string, request: unknown) => string,
   url: string,
