@@ -16,7 +16,7 @@ const SERVER = fileURLToPath(new URL('./mortal-server.ts', import.meta.url));
 /** Retries alone must do while nothing is checked; where servers are checked, a restarted one needs its time to be seen. */
 const SCENES: Readonly<Record<'unchecked' | 'checked', Scene>> = {
   unchecked: { everyMs: [20, 400], options: {} },
-  checked: { everyMs: [400, 1_200], options: { defaultServer: { check: true, inter: 100, rise: 2, fall: 2 } } },
+  checked: { everyMs: [400, 1_200], options: { defaultServer: { check: true, inter: 50, rise: 2, fall: 2 } } },
 };
 
 interface Scene {
