@@ -109,7 +109,8 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodyOwner, Expi
       socket.cork();
       socket.write(head, 'latin1');
       this.#upload = new BodySender(exchange, this.#endpoint, this.#connection, this);
-      if (!exchange.expectContinue) this.#upload.start();
+      // A client that waits for a 100 sends nothing yet; one that does not wait need not be held up.
+      this.#upload.start();
       process.nextTick(uncork, socket);
     }
     this.#touch(now);
@@ -141,7 +142,6 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodyOwner, Expi
     if (!this.#exchange.expectContinue) return;
     this.#exchange.continued = true;
     if ('writeContinue' in this.#exchange.clientResponse) this.#exchange.clientResponse.writeContinue();
-    this.#upload?.start();
   }
 
   onWhole(head: ResponseHead, body: string): void {
@@ -272,7 +272,7 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodyOwner, Expi
     this.#keepAlive = head.keepAlive;
     this.#connection.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
     // A client that was never told to go on may send its body or not: its next bytes could be taken for either.
-    if (exchange.expectContinue) closeAfterwards(exchange.clientResponse);
+    if (exchange.expectContinue && !this.#upload?.complete) closeAfterwards(exchange.clientResponse);
     writeResponseHead(exchange.clientResponse, head);
     return true;
   }
@@ -317,7 +317,8 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodyOwner, Expi
 
   #waitsForClient(): boolean {
     const upload = this.#upload;
-    return upload !== undefined && !upload.complete && !upload.heldUp && !this.#exchange.expectContinue;
+    if (upload === undefined || upload.complete || upload.heldUp) return false;
+    return upload.started || !this.#exchange.expectContinue;
   }
 
   /** Something moved: whoever is to move next has all of its time again. */
