@@ -2,6 +2,8 @@ import { describe, test } from 'node:test';
 import { type Ability, ADAPTERS, type EngineName, WHY_NOT } from '../support/fronts.ts';
 import { badResponseCases } from './bad-response.cases.ts';
 import type { Case } from './case.ts';
+import { continueCases } from './continue.cases.ts';
+import { earlyAnswerCases } from './early-answer.cases.ts';
 import { cutCases } from './cut.cases.ts';
 import { framingCases } from './framing.cases.ts';
 import { hopByHopCases } from './hop-by-hop.cases.ts';
@@ -24,6 +26,8 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   reuse: reuseCases,
   retries: retriesCases,
   leaving: leavingCases,
+  continue: continueCases,
+  'early answer': earlyAnswerCases,
 };
 
 /** Plays every case on every adapter with one engine. */

@@ -120,6 +120,17 @@ const nodeHttp2: Adapter = {
   connect: (port) => Http2Client.open(port),
 };
 
+const nodeHttp2Attach: Adapter = {
+  name: 'node:http2, attached',
+  can: new Set<Ability>(['checkContinue']),
+  listen: (pool, { attach }) => {
+    const server = http2.createServer();
+    pool.attach(server, attach);
+    return listening(server);
+  },
+  connect: (port) => Http2Client.open(port),
+};
+
 /** What Express of both versions and Connect have in common. */
 interface App {
   use(handler: unknown): unknown;
@@ -148,6 +159,7 @@ export const ADAPTERS: readonly Adapter[] = [
   nodeHttp,
   nodeHttpAttach,
   nodeHttp2,
+  nodeHttp2Attach,
   framework('Express 5', () => express() as never),
   framework('Express 4', () => express4() as never),
   framework('Connect', () => connect() as never),
