@@ -30,7 +30,9 @@ const GROUPS: readonly Group[] = [
   { interfaces: ['ForwardForOptions'], prefix: 'forwardfor.', path: 'forwardfor' },
   { interfaces: ['ForwardedOptions'], prefix: 'forwarded.', path: 'forwarded' },
   { interfaces: ['HttpCheckOptions', 'TcpCheckOptions'], prefix: 'check.', path: 'servers[0].check' },
+  { interfaces: ['HttpProxyOptions'], prefix: 'httpProxy.', path: 'httpProxy' },
   { interfaces: ['MiddlewareOptions', 'UpgradeOptions'], prefix: '', path: undefined },
+  { interfaces: ['FastifyMountOptions'], prefix: '', path: undefined },
   { interfaces: ['AcquireOptions', 'RunOptions', 'GraceOptions'], prefix: '', path: undefined },
 ];
 

@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { after, before, describe, type TestContext, test } from 'node:test';
+import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { filesBelow, ROOT } from './support/source-files.ts';
+
+/**
+ * Runs every example of the README and of docs/ as it stands there, against real servers: each fenced block of JavaScript in a
+ * process of its own. What a page writes as ports 3001 to 3004 are servers of this test; 8080 becomes any free port. A block
+ * without imports is a fragment, and gets those that the page has shown before.
+ */
+
+interface Example {
+  readonly page: string;
+  /** From 1, within its page. */
+  readonly number: number;
+  /** `file=…` behind the fence's language. */
+  readonly file: string | undefined;
+  readonly code: string;
+  /** The text in the fence right behind it: what it prints. */
+  readonly prints: string | undefined;
+}
+
+const PORTS = [3001, 3002, 3003, 3004];
+const FRAGMENT_IMPORTS = `import http from 'node:http';\nimport { Pool } from 'evenkeel';\n`;
+const FRAGMENT_SERVERS = `const servers = ['http://127.0.0.1:3001', 'http://127.0.0.1:3002'];\n`;
+const MODULES: Readonly<Record<string, string>> = {
+  evenkeel: '#src/index.ts',
+  'evenkeel/fastify': '#src/adapters/fastify.ts',
+};
+
+/** Tells this process where an example listens. */
+const ANNOUNCE = `data:text/javascript,${encodeURIComponent(`
+  import { subscribe } from 'node:diagnostics_channel';
+  subscribe('tracing:net.server.listen:asyncEnd', ({ server }) => process.send(server.address().port));
+`)}`;
+
+const LIMIT_MS = 30_000;
+
+const pages = ['README.md', ...filesBelow('docs').filter((path) => path.endsWith('.md'))];
+const examples = pages.flatMap(examplesOf);
+const origins = PORTS.map((port) => originOf(port));
+let ports: readonly number[] = [];
+
+before(async () => {
+  for (const origin of origins) origin.listen(0, '127.0.0.1');
+  await Promise.all(origins.map((origin) => once(origin, 'listening')));
+  ports = origins.map((origin) => (origin.address() as AddressInfo).port);
+});
+after(() => {
+  for (const origin of origins) {
+    origin.close();
+    origin.closeAllConnections();
+  }
+});
+
+describe('each example', { concurrency: 2 }, () => {
+  for (const example of examples) {
+    if (example.file !== undefined) continue; // told as one story below
+    test(`${example.page}, example ${example.number}`, { timeout: LIMIT_MS }, async (t) => {
+      const running = run(t, example, ports);
+      if (!example.code.includes('listen(')) {
+        assert.equal(await running.exit, 0, running.output());
+        if (example.prints !== undefined) assert.equal(running.output(), example.prints);
+        return;
+      }
+      const answer = await fetch(`http://127.0.0.1:${await running.port()}/`);
+      assert.equal(answer.status, 200, running.output());
+      await answer.text();
+      if (!example.code.includes("'SIGTERM'")) return;
+      running.process.kill('SIGTERM');
+      assert.equal(await running.exit, 0, running.output());
+    });
+  }
+});
+
+test('the three examples of the README balance requests and WebSockets, and keep strangers out', {
+  timeout: LIMIT_MS,
+}, async (t) => {
+  const known = { authorization: 'Bearer me' };
+  for (const [framework, prefix, live] of [
+    ["from 'node:http'", '', '/live'],
+    ["from 'express'", '/api', '/live'],
+    ["from 'fastify'", '/api', '/api/live'],
+  ] as const) {
+    const example = examples.find(({ page, code }) => page === 'README.md' && code.includes(framework));
+    assert.ok(example, `README.md has no example ${framework}`);
+    await t.test(framework, async (step) => {
+      const port = await run(step, example, ports).port();
+      const answers: string[] = [];
+      for (let i = 0; i < 6; i++) {
+        const answer = await fetch(`http://127.0.0.1:${port}${prefix}/things?n=${i}`, { headers: known });
+        assert.equal(answer.status, 200);
+        answers.push(await answer.text());
+      }
+      assert.deepEqual(
+        answers.map((text) => text.replace(/^\d+ /, '')),
+        [0, 1, 2, 3, 4, 5].map((i) => `got GET /things?n=${i}\n`),
+        'the mount path is taken off',
+      );
+      assert.ok(new Set(answers.map((text) => text.slice(0, 4))).size > 1, 'more than one server was used');
+
+      const socket = new WebSocket(`ws://127.0.0.1:${port}${live}`, { headers: known });
+      await once(socket, 'open');
+      socket.send('hello');
+      const [echo] = (await once(socket, 'message')) as [RawData];
+      assert.equal(String(echo), 'hello');
+      socket.terminate();
+      if (prefix === '') return;
+
+      assert.equal((await fetch(`http://127.0.0.1:${port}${prefix}/things`)).status, 401);
+      const stranger = new WebSocket(`ws://127.0.0.1:${port}${live}`);
+      stranger.on('error', () => {}); // 'unexpected-response' is what is asked for
+      const [, refusal] = (await once(stranger, 'unexpected-response')) as [unknown, { statusCode: number }];
+      assert.equal(refusal.statusCode, 401);
+      stranger.terminate();
+    });
+  }
+});
+
+test('getting-started.md tells what happens when a server is lost and comes back', { timeout: LIMIT_MS }, async (t) => {
+  const [server, front] = ['server.mjs', 'front.mjs'].map((file) => examples.find((example) => example.file === file));
+  assert.ok(server && front);
+  const first = await run(t, server, [], ['0']).port();
+  const second = run(t, server, [], ['0']);
+  const secondPort = await second.port();
+  const frontRunning = run(t, front, [first, secondPort]);
+  const url = `http://127.0.0.1:${await frontRunning.port()}/hello`;
+  const get = async (): Promise<void> => {
+    const answer = await fetch(url);
+    assert.equal(answer.status, 200, frontRunning.output());
+    assert.match(await answer.text(), /^\d+ got GET \/hello\n$/);
+  };
+  await get();
+  await get();
+
+  second.process.kill('SIGKILL');
+  await second.exit;
+  for (let i = 0; i < 10; i++) await get();
+  await frontRunning.prints(
+    /s2 is down: Layer4 connection problem: connection refused \(L4CON\) after \d failed checks?\n/,
+  );
+  await get();
+  await run(t, server, [], [String(secondPort)]).port();
+  await frontRunning.prints(/s2 is up: Layer7 check passed: status 200 \(L7OK\) after 2 passed checks\n/);
+  await get();
+});
+
+function examplesOf(page: string): Example[] {
+  const text = readFileSync(join(ROOT, page), 'utf8');
+  const fences = /^```js(?: file=(\S+))?\n([\s\S]*?)^```$(?:\n\n```text\n([\s\S]*?)^```$)?/gm;
+  return [...text.matchAll(fences)].map(([, file, code = '', prints], index) => ({
+    page,
+    number: index + 1,
+    file,
+    code,
+    prints,
+  }));
+}
+
+/** The example as a program: its imports lead to this package, its ports to servers that are there. */
+function programOf({ code }: Example, servers: readonly number[]): string {
+  let program = /^import /m.test(code)
+    ? code
+    : `${FRAGMENT_IMPORTS}${/\bservers\b(?!:)/.test(code) && !/const servers\b/.test(code) ? FRAGMENT_SERVERS : ''}${code}`;
+  for (const [name, source] of Object.entries(MODULES))
+    program = program.replaceAll(`from '${name}'`, `from '${source}'`);
+  for (const [index, port] of PORTS.entries())
+    program = program.replaceAll(new RegExp(`\\b${port}\\b`, 'g'), String(servers[index] ?? 9));
+  return program.replaceAll(/\b8080\b/g, '0');
+}
+
+interface Running {
+  readonly process: ChildProcess;
+  /** Its exit code. */
+  readonly exit: Promise<number | null>;
+  output(): string;
+  /** The next port at which it listens. */
+  port(): Promise<number>;
+  prints(expected: RegExp): Promise<void>;
+}
+
+function run(t: TestContext, example: Example, servers: readonly number[], argv: readonly string[] = []): Running {
+  const conditions = process.execArgv.filter((argument) => argument.startsWith('--conditions'));
+  const child = spawn(
+    process.execPath,
+    [
+      ...conditions,
+      '--disable-warning=ExperimentalWarning',
+      '--import',
+      ANNOUNCE,
+      '--input-type=module',
+      '--eval',
+      programOf(example, servers),
+      '--',
+      'as a file has its name here',
+      ...argv,
+    ],
+    { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+  );
+  let output = '';
+  const announced: number[] = [];
+  let look: (() => void) | undefined;
+  const changed = (): void => look?.();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+      changed();
+    });
+  }
+  child.on('message', (port: number) => {
+    announced.push(port);
+    changed();
+  });
+  const exit = once(child, 'exit').then(([code]: unknown[]) => code as number | null);
+  let ended = false;
+  void exit.then(() => {
+    ended = true;
+    changed();
+  });
+  t.after(() => child.kill('SIGKILL'));
+  const until = async <T>(find: () => T | undefined): Promise<T> => {
+    for (;;) {
+      const found = find();
+      if (found !== undefined) return found;
+      if (ended) throw new Error(`${example.page}, example ${example.number}, has ended:\n${output}`);
+      await new Promise<void>((resolve) => {
+        look = resolve;
+      });
+    }
+  };
+  return {
+    process: child,
+    exit,
+    output: () => output,
+    port: () => until(() => announced.shift()),
+    prints: (expected) => until(() => expected.test(output) || undefined).then(() => {}),
+  };
+}
+
+/** A server that says who it is and what it was asked, answers checks, and echoes over WebSockets. */
+function originOf(name: number): ReturnType<typeof createServer> {
+  const server = createServer((request, response) => {
+    response.end(request.url === '/healthz' ? 'ok\n' : `${name} got ${request.method} ${request.url}\n`);
+  });
+  const sockets = new WebSocketServer({ server });
+  sockets.on('connection', (socket) => {
+    socket.on('message', (data, isBinary) => socket.send(data, { binary: isBinary }));
+  });
+  return server;
+}
