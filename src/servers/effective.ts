@@ -18,10 +18,13 @@ export function effectiveWeight(weight: number, slowstartMs: number, warmForMs: 
 
 /**
  * The slots a server has now: all of `maxconn`, fewer while it warms up. 0 is no limit.
- * @see HAProxy queue.c:srv_dynamic_maxconn
+ * @see HAProxy queue.c:srv_dynamic_maxconn: whole seconds, as above
  */
 export function effectiveMaxconn(maxconn: number, slowstartMs: number, warmForMs: number | undefined): number {
-  if (maxconn === 0 || warmForMs === undefined || slowstartMs === 0 || warmForMs >= slowstartMs) return maxconn;
-  const percent = Math.floor((100 * warmForMs) / slowstartMs);
+  if (maxconn === 0 || warmForMs === undefined || slowstartMs === 0) return maxconn;
+  const slowstart = Math.ceil(slowstartMs / 1000);
+  const elapsed = Math.floor(warmForMs / 1000);
+  if (elapsed >= slowstart) return maxconn;
+  const percent = Math.floor((100 * elapsed) / slowstart);
   return Math.max(1, Math.floor((maxconn * percent) / 100));
 }
