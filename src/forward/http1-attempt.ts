@@ -290,7 +290,8 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodyOwner, Expi
     exchange.tunnelling = true;
     const server = { socket: connection.becomeTunnel(), destroy: () => connection.discard() };
     this.#tunnel = new Tunnel(exchange, exchange.upgradeSocket, server, this.#parts, this.#endpoint, this.#sink);
-    this.#tunnel.start(writeSwitchingHead(head, head.upgrade ?? ''), early);
+    const earlier = exchange.clientResponse.getHeaders();
+    this.#tunnel.start(writeSwitchingHead(head, head.upgrade ?? '', earlier), early);
   }
 
   #holdUp(): void {

@@ -1,3 +1,5 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Deadlines, Expiring } from '../core/deadlines.ts';
 import type { Environment } from '../core/environment.ts';
@@ -15,16 +17,36 @@ interface TunnelParts {
   readonly deadlines: Deadlines;
 }
 
-/** Writes the head of a 101 as it goes to the client. */
-export function writeSwitchingHead({ reason, headers }: MutableHead, protocol: string): string {
+/** Fields that the 101 has of its own, or cannot have. */
+const NOT_TAKEN_OVER: ReadonlySet<string> = new Set([
+  ...['connection', 'content-length', 'content-type', 'keep-alive', 'transfer-encoding', 'upgrade'],
+]);
+
+/**
+ * Writes the head of a 101 as it goes to the client.
+ * @param earlier fields that a framework has set on the response; those that the server sends too are the server's
+ */
+export function writeSwitchingHead(
+  { reason, headers }: MutableHead,
+  protocol: string,
+  earlier: OutgoingHttpHeaders = {},
+): string {
   let head = `HTTP/1.1 101 ${reason || 'Switching Protocols'}\r\nconnection: Upgrade\r\nupgrade: ${protocol}\r\n`;
-  for (let i = 0; i + 1 < headers.length; i += 2) head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+  const names = new Set<string>();
+  for (let i = 0; i + 1 < headers.length; i += 2) {
+    head += `${headers[i]}: ${headers[i + 1]}\r\n`;
+    names.add((headers[i] as string).toLowerCase());
+  }
+  for (const [name, value] of Object.entries(earlier)) {
+    if (NOT_TAKEN_OVER.has(name) || (names.has(name) && name !== 'set-cookie')) continue;
+    for (const line of Array.isArray(value) ? value : [value]) head += `${name}: ${line}\r\n`;
+  }
   return `${head}\r\n`;
 }
 
 /**
  * Bytes both ways between a client and a server after an upgrade, until either is gone or nothing has moved for too long.
- * Both sides are torn down together.
+ * A side that ends its half leaves the other half open; when one is gone, the other gets what was written for it and goes too.
  * @see HAProxy `timeout tunnel`, `timeout client-fin`, `timeout server-fin`
  */
 export class Tunnel implements Expiring {
@@ -36,6 +58,8 @@ export class Tunnel implements Expiring {
   readonly #sink: OutcomeSink;
   #clientEnded = false;
   #serverEnded = false;
+  /** The server was gone without having ended its side. */
+  #cut: 'SD' | undefined = undefined;
   #over = false;
 
   deadline: number;
@@ -63,8 +87,12 @@ export class Tunnel implements Expiring {
     const client = this.#client;
     const server = this.#server.socket;
     this.#parts.deadlines.add(this);
-    client.on('error', ignore);
-    server.on('error', ignore);
+    for (const socket of [client, server]) {
+      socket.on('error', ignore);
+      socket.allowHalfOpen = true;
+      // Limits that were set for requests, such as `server.timeout`, are not for tunnels.
+      if (socket instanceof Socket) socket.setTimeout(0);
+    }
     client.write(head, 'latin1');
     if (early) this.#toClient(early);
     const clientHead = this.#exchange.upgradeHead;
@@ -73,12 +101,12 @@ export class Tunnel implements Expiring {
     client.on('data', this.#toServer);
     server.on('drain', () => client.resume());
     client.on('drain', () => server.resume());
-    client.on('end', () => this.#halfClose('client'));
-    server.on('end', () => this.#halfClose('server'));
-    client.on('close', () => this.#end(this.#clientEnded || this.#serverEnded ? '--' : 'CD'));
-    server.on('close', () => this.#end(this.#clientEnded || this.#serverEnded ? '--' : 'SD'));
-    if (client.destroyed) this.#end('CD');
-    else if (server.destroyed) this.#end('SD');
+    client.on('end', () => this.#onClientEnd());
+    server.on('end', () => this.#onServerEnd());
+    client.on('close', () => this.#onClientClose());
+    server.on('close', () => this.#onServerClose());
+    if (client.destroyed) this.#onClientClose();
+    else if (server.destroyed) this.#onServerClose();
   }
 
   abort(): void {
@@ -100,24 +128,46 @@ export class Tunnel implements Expiring {
     this.#touch();
     this.#exchange.bytesIn += chunk.length;
     this.#endpoint.server.counters.bin += chunk.length;
-    if (!this.#server.socket.write(chunk)) this.#client.pause();
+    const { socket } = this.#server;
+    if (!socket.destroyed && !socket.write(chunk)) this.#client.pause();
   };
 
-  #halfClose(side: 'client' | 'server'): void {
-    if (side === 'client') {
-      this.#clientEnded = true;
-      this.#server.socket.end();
-    } else {
-      this.#serverEnded = true;
-      this.#client.end();
-    }
+  #onClientEnd(): void {
+    this.#clientEnded = true;
+    this.#server.socket.end();
     this.#touch();
-    if (this.#clientEnded && this.#serverEnded) this.#end('--');
+  }
+
+  #onServerEnd(): void {
+    this.#serverEnded = true;
+    this.#client.end();
+    this.#touch();
+  }
+
+  /** What the server still sends, nobody takes; what it is still to get, it gets if the client had said all. */
+  #onClientClose(): void {
+    if (this.#server.socket.destroyed) this.#end(this.#cut ?? '--');
+    else if (this.#clientEnded && this.#serverEnded) this.#touch();
+    else this.#end('CD');
+  }
+
+  /** `destroy` would drop the server's last words: the client goes once it has them. */
+  #onServerClose(): void {
+    if (!this.#serverEnded) this.#cut = 'SD';
+    if (this.#client.destroyed || this.#client.writableFinished) {
+      this.#end(this.#cut ?? '--');
+      return;
+    }
+    this.#serverEnded = true;
+    // Bytes left unread would turn our FIN into a reset, which takes the last words from a client that has not read them yet.
+    this.#client.resume();
+    this.#client.end(() => this.#end(this.#cut ?? '--'));
+    this.#touch();
   }
 
   #touch(): void {
     const { tunnelMs, clientFinMs, serverFinMs } = this.#exchange.timeouts;
-    const limitMs = this.#clientEnded ? serverFinMs : this.#serverEnded ? clientFinMs : tunnelMs;
+    const limitMs = this.#serverEnded ? clientFinMs : this.#clientEnded ? serverFinMs : tunnelMs;
     this.deadline = this.#parts.environment.now() + limitMs;
   }
 
@@ -131,10 +181,7 @@ export class Tunnel implements Expiring {
     if (this.#over) return;
     this.#over = true;
     this.#parts.deadlines.remove(this);
-    // What was written and has not left yet still may: `destroy` would drop a server's last words.
-    if (this.#client.writableLength > 0 && this.#serverEnded && !this.#client.destroyed)
-      this.#client.once('finish', () => this.#client.destroy());
-    else this.#client.destroy();
+    this.#client.destroy();
     this.#server.destroy();
   }
 }

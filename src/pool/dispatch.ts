@@ -87,7 +87,19 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
       return;
     }
     if (options.requestRules) this.#applyRequestRules();
+    if (this.#arrival.upgrade) this.#watchForEnd(this.#arrival.upgrade.socket);
     this.#choose(undefined);
+  }
+
+  /** As Node gives up a request whose client ends its side, so do we an upgrade; only a tunnel may be half closed. */
+  #watchForEnd(socket: Duplex): void {
+    const leave = (): void => {
+      if (this.#over || this.tunnelling) return;
+      this.onClientGone();
+      socket.destroy();
+    };
+    if (socket.readableEnded) process.nextTick(leave);
+    else socket.once('end', leave);
   }
 
   // RequestContext
