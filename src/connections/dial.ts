@@ -65,12 +65,19 @@ export class Dialer {
   /**
    * Starts a connection. The socket has an `error` listener from birth, so it can never throw on its own; `close`
    * always comes in the end. Wait for `readyEvent(target)`.
+   * @param localAddress address of ours to connect from
    */
-  dial(target: DialTarget, sni: string | undefined, onread?: OnRead): net.Socket {
+  dial(target: DialTarget, sni: string | undefined, onread?: OnRead, localAddress?: string): net.Socket {
     const { address } = target;
     const where: net.NetConnectOpts = address.socketPath
       ? { path: address.socketPath }
-      : { host: address.host, port: address.port, noDelay: true, lookup: this.#lookup };
+      : {
+          host: address.host,
+          port: address.port,
+          noDelay: true,
+          lookup: this.#lookup,
+          ...(localAddress !== undefined && { localAddress }),
+        };
     const options = onread ? { ...where, onread: onread as unknown as net.OnReadOpts } : where;
     const socket = target.tls ? this.#dialTls(target, target.tls, sni, options) : net.connect(options);
     socket.on('error', ignore);

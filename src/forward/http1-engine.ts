@@ -6,6 +6,7 @@ import { clientHost, type ForwardingOptions } from '../http1/request-head.ts';
 import type { Attempt, Endpoint, Forwarder, HttpExchange, OutcomeSink } from './forwarder.ts';
 import { Http1Attempt } from './http1-attempt.ts';
 import { Http1Connection } from './http1-connection.ts';
+import { connectionKey, takeKept } from './kept-connection.ts';
 
 /** What all attempts of one pool share. */
 export interface EngineParts {
@@ -14,9 +15,6 @@ export interface EngineParts {
   readonly deadlines: Deadlines;
   readonly forwarding: ForwardingOptions;
 }
-
-/** A request that cannot be sent again trusts a kept connection only this long. */
-const TRUSTED_IDLE_MS = 1_000;
 
 /** The default engine: a thin HTTP/1.1 client on sockets of its own. */
 export class Http1Engine implements Forwarder {
@@ -29,18 +27,8 @@ export class Http1Engine implements Forwarder {
   forward(exchange: HttpExchange, endpoint: Endpoint, fresh: boolean, sink: OutcomeSink): Attempt {
     const { target, connections } = endpoint;
     const sni = target.tls ? serverName(target, clientHost(exchange.headers)) : undefined;
-    const key = sni === undefined ? target.address.url : `${target.address.url} ${sni}`;
-    let connection: Http1Connection | undefined;
-    if (!fresh && exchange.upgrade === undefined) {
-      const replayable = exchange.idempotent && exchange.body.replayable;
-      connection = connections.take(
-        key,
-        exchange.session,
-        replayable,
-        replayable ? Number.POSITIVE_INFINITY : TRUSTED_IDLE_MS,
-        exchange.attemptedAt,
-      );
-    }
+    const key = connectionKey(target, sni);
+    let connection = takeKept(connections, key, exchange, fresh);
     const reused = connection !== undefined;
     if (!connection) {
       connection = new Http1Connection(this.#parts.dialer, target, sni, key, connections);

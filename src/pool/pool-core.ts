@@ -49,7 +49,9 @@ export class PoolCore {
     const deadlines = new Deadlines(environment, Math.min(...Object.values<number>({ ...timeouts })));
     const parts = { environment, dialer: this.dialer, deadlines, forwarding };
     this.forwarder =
-      options.engine === 'http1' ? new Http1Engine(parts) : new HttpProxyEngine(parts, options.httpProxy);
+      options.engine === 'http1'
+        ? new Http1Engine(parts)
+        : new HttpProxyEngine(parts, options.httpProxy, this.reportFault);
     this.balancer = new Balancer({
       factory: balance.factory,
       allbackups,

@@ -5,7 +5,7 @@ import type { RequestContext } from '../core/context.ts';
 import type { ConfigFault } from '../core/errors.ts';
 import { OptionReader, show } from '../core/options.ts';
 import type { ExchangeTimeouts } from '../forward/forwarder.ts';
-import type { HttpProxyOptions } from '../forward/http-proxy-options.ts';
+import type { HttpProxySettings } from '../forward/http-proxy-options.ts';
 import { readHttpProxyOptions } from '../forward/http-proxy-options.ts';
 import { type CheckCatalogue, readCheckCatalogue } from '../health/index.ts';
 import { type CheckSettings, readCheckSettings } from '../health/settings.ts';
@@ -57,7 +57,7 @@ export interface ResolvedPool {
   readonly responseRules: CompiledRules<ResponseRuleContext> | undefined;
   readonly answers: Answers;
   readonly engine: 'http1' | 'http-proxy-3';
-  readonly httpProxy: HttpProxyOptions;
+  readonly httpProxy: HttpProxySettings;
   /** Reads the options of one more server, as `servers` are read. */
   readonly readServer: (raw: unknown, path: string, faults: ConfigFault[]) => ResolvedServer | undefined;
 }

@@ -1,0 +1,302 @@
+import type { Socket } from 'node:net';
+import type { ClientSession } from '../connections/connection-pool.ts';
+import type { Expiring } from '../core/deadlines.ts';
+import { type ErrorCode, type ErrorDetails, EvenkeelError, type TerminationFlags } from '../core/errors.ts';
+import type { FailureReason, Outcome } from '../core/outcome.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
+import { closeAfterwards, cutResponse, writeInterim, writeResponseHead } from './client-response.ts';
+import type { Attempt, Endpoint, HttpExchange, MutableHead, OutcomeSink } from './forwarder.ts';
+import type { EngineParts } from './http1-engine.ts';
+import { Tunnel, writeSwitchingHead } from './upgrade.ts';
+
+/** Body bytes that a client may still send after its answer, so that it reads the answer and not a reset. */
+const DRAIN_BYTES = 65_536;
+
+/** Waiting for the connection, for the response's head, for its body; or all is over. */
+export type Phase = 'connecting' | 'waiting' | 'streaming' | 'over';
+
+/** A connection to a server, as far as an attempt's life depends on it. */
+export interface ServerConnection {
+  /** Some of the response has come. */
+  readonly received: boolean;
+  /** It can be neither written to nor read from any more. */
+  readonly gone: boolean;
+  owner: ClientSession | undefined;
+  keepAliveTimeoutMs: number | undefined;
+  /** Back to its pool. */
+  release(now: number): void;
+  /** Not to be used again. */
+  discard(): void;
+  leave(): void;
+  becomeTunnel(): Socket;
+}
+
+/** The sending of a request's body, as far as an attempt's life depends on it. */
+export interface Upload {
+  readonly started: boolean;
+  readonly complete: boolean;
+  /** The server does not take it as fast as it comes. */
+  readonly heldUp: boolean;
+  stop(): void;
+}
+
+/** What an attempt goes through whatever carries it: its phases, time limits and outcomes. Each ends in `end`, `complete` or `abort`. */
+export abstract class HttpAttempt<C extends ServerConnection> implements Attempt, Expiring {
+  protected readonly exchange: HttpExchange;
+  protected readonly endpoint: Endpoint;
+  protected readonly reused: boolean;
+  protected connection: C;
+  protected phase: Phase = 'connecting';
+  /** `undefined` where the request has no body. */
+  protected upload: Upload | undefined = undefined;
+  readonly #parts: EngineParts;
+  readonly #sink: OutcomeSink;
+  #status = 0;
+  #tunnel: Tunnel | undefined = undefined;
+  #onClientDrain: (() => void) | undefined = undefined;
+
+  deadline: number;
+  deadlineIndex = -1;
+
+  constructor(
+    parts: EngineParts,
+    exchange: HttpExchange,
+    endpoint: Endpoint,
+    connection: C,
+    reused: boolean,
+    sink: OutcomeSink,
+  ) {
+    this.#parts = parts;
+    this.exchange = exchange;
+    this.endpoint = endpoint;
+    this.connection = connection;
+    this.reused = reused;
+    this.#sink = sink;
+    this.deadline = exchange.attemptedAt + exchange.timeouts.connectMs;
+    parts.deadlines.add(this);
+  }
+
+  /** The server's side may go on: the client takes its response again. */
+  protected abstract resume(): void;
+
+  abort(): void {
+    this.#tunnel?.abort();
+    if (this.phase === 'over') return;
+    this.leave();
+    this.connection.discard();
+  }
+
+  protected connected(): void {
+    const { exchange, reused } = this;
+    exchange.connectedAt = reused ? exchange.attemptedAt : this.#parts.environment.now();
+    if (reused) this.endpoint.server.counters.reuse++;
+    else this.endpoint.server.counters.connect++;
+    this.phase = 'waiting';
+    this.touch(exchange.connectedAt);
+  }
+
+  onUpload(): void {
+    this.touch();
+  }
+
+  onUploadBroken(): void {
+    if (this.phase === 'streaming') this.cut('CD');
+    else if (this.exchange.clientRequest.aborted) this.end({ kind: 'client-gone', flags: 'CH' });
+    else this.refuse('EK_ABORTED', { status: 400, flags: 'CH', message: 'the request body was not whole' });
+  }
+
+  onInterim(head: ResponseHead): void {
+    const { exchange } = this;
+    this.touch();
+    if (head.status !== 100) {
+      writeInterim(exchange.clientResponse, head);
+      return;
+    }
+    // An unasked 100 answers our own framing, not the client's question.
+    if (!exchange.expectContinue) return;
+    exchange.continued = true;
+    if ('writeContinue' in exchange.clientResponse) exchange.clientResponse.writeContinue();
+  }
+
+  onBad(reason: string): void {
+    if (this.phase === 'streaming') this.cut(this.connection.gone ? 'SD' : 'PD');
+    else if (!this.connection.gone) this.failBad(`the server gave no valid response: ${reason}`);
+    else this.fail('empty-response', 'EK_BAD_RESPONSE', { message: reason });
+  }
+
+  onClosed(error: Error | undefined): void {
+    switch (this.phase) {
+      case 'connecting':
+        // Reset, not refused: it was made, and given up by the server before we heard of it.
+        if (isReset(error) && !this.endpoint.target.tls) this.#failEmpty(error);
+        else
+          this.fail('conn-failure', 'EK_CONNECT', {
+            cause: error,
+            message: `could not connect to the server${error ? `: ${error.message}` : ''}`,
+          });
+        break;
+      case 'waiting':
+        this.#failEmpty(error);
+        break;
+      case 'streaming':
+        this.cut('SD');
+        break;
+      case 'over':
+        break;
+    }
+  }
+
+  onDeadline(): void {
+    switch (this.phase) {
+      case 'connecting':
+        this.fail('conn-failure', 'EK_CONNECT_TIMEOUT', {});
+        break;
+      case 'waiting':
+        if (this.#waitsForClient())
+          this.refuse('EK_ABORTED', { status: 408, flags: 'cH', message: 'the client stopped sending its request' });
+        else this.fail('response-timeout', 'EK_SERVER_TIMEOUT', {});
+        break;
+      case 'streaming':
+        this.cut(this.#onClientDrain || this.#waitsForClient() ? 'cD' : 'sD');
+        break;
+      case 'over':
+        break;
+    }
+  }
+
+  /**
+   * Passes the response's head on; `false` when it was refused.
+   * @param outgoing what goes to the client, where it is not `head` itself
+   */
+  protected respond(head: ResponseHead, outgoing: MutableHead = head): boolean {
+    const { exchange, connection } = this;
+    exchange.respondedAt = this.#parts.environment.now();
+    if (head.authenticatesConnection && (head.status === 401 || head.status === 407))
+      connection.owner = exchange.session;
+    const refusal = exchange.onResponse(outgoing);
+    if (refusal) {
+      this.end(refusal);
+      return false;
+    }
+    this.phase = 'streaming';
+    this.#status = outgoing.status;
+    connection.keepAliveTimeoutMs = head.keepAliveTimeoutMs;
+    // A client that was never told to go on may send its body or not: its next bytes could be taken for either.
+    if (exchange.expectContinue && !this.upload?.complete) closeAfterwards(exchange.clientResponse);
+    writeResponseHead(exchange.clientResponse, outgoing);
+    this.touch();
+    return true;
+  }
+
+  protected switchProtocols(head: ResponseHead, early: Buffer | undefined): boolean {
+    const { exchange, connection } = this;
+    exchange.respondedAt = this.#parts.environment.now();
+    const refusal = exchange.onResponse(head);
+    if (refusal || !exchange.upgradeSocket) {
+      this.end(refusal ?? { kind: 'client-gone', flags: 'CH' });
+      return false;
+    }
+    this.leave();
+    exchange.tunnelling = true;
+    const server = { socket: connection.becomeTunnel(), destroy: () => connection.discard() };
+    this.#tunnel = new Tunnel(exchange, exchange.upgradeSocket, server, this.#parts, this.endpoint, this.#sink);
+    const earlier = exchange.clientResponse.getHeaders();
+    this.#tunnel.start(writeSwitchingHead(head, head.upgrade ?? '', earlier), early);
+    return true;
+  }
+
+  /** The client does not take its response as fast as it comes. */
+  protected holdUp(): void {
+    if (this.#onClientDrain) return;
+    this.#onClientDrain = () => this.#clientDrained();
+    this.exchange.clientResponse.once('drain', this.#onClientDrain);
+  }
+
+  /** `drain` also comes just before `close`, and may come for an exchange that is over. */
+  #clientDrained(): void {
+    this.#onClientDrain = undefined;
+    if (this.phase !== 'streaming') return;
+    this.touch();
+    this.resume();
+  }
+
+  protected count(bytes: number): void {
+    this.exchange.bytesOut += bytes;
+    this.endpoint.server.counters.bout += bytes;
+  }
+
+  #waitsForClient(): boolean {
+    const { upload } = this;
+    if (upload === undefined || upload.complete || upload.heldUp) return false;
+    return upload.started || !this.exchange.expectContinue;
+  }
+
+  /** Something moved: whoever is to move next has all of its time again. */
+  protected touch(now: number = this.#parts.environment.now()): void {
+    const { serverMs, clientMs } = this.exchange.timeouts;
+    // As HAProxy, a server's time runs only once it has the whole request.
+    this.deadline = now + (this.#onClientDrain || this.#waitsForClient() ? clientMs : serverMs);
+  }
+
+  #failEmpty(cause: Error | undefined): void {
+    this.fail('empty-response', 'EK_BAD_RESPONSE', { cause, message: 'the connection was closed before a response' });
+  }
+
+  protected failBad(message: string): void {
+    this.fail('junk-response', 'EK_BAD_RESPONSE', { flags: 'PH', message });
+  }
+
+  protected fail(reason: FailureReason, code: ErrorCode, details: ErrorDetails): void {
+    const error = new EvenkeelError(code, { ...details, server: this.endpoint.server.name });
+    this.end({
+      kind: 'failed',
+      reason,
+      sent: this.phase === 'connecting' ? 'nothing' : this.upload?.started ? 'body' : 'head',
+      onReusedConnection: this.reused && !this.connection.received,
+      error,
+    });
+  }
+
+  protected refuse(code: ErrorCode, details: ErrorDetails): void {
+    this.end({ kind: 'refused', error: new EvenkeelError(code, { ...details, server: this.endpoint.server.name }) });
+  }
+
+  protected cut(flags: TerminationFlags): void {
+    cutResponse(this.exchange.clientResponse);
+    this.end({ kind: 'cut', status: this.#status, flags });
+  }
+
+  /** Ends with the connection given up. */
+  protected end(outcome: Outcome): void {
+    if (this.phase === 'over') return;
+    this.leave();
+    this.connection.discard();
+    this.#sink.onOutcome(outcome);
+  }
+
+  /** The response has gone out whole. @param reusable the connection can serve another request */
+  protected complete(reusable: boolean): void {
+    const { connection, exchange } = this;
+    const uploaded = this.upload?.complete ?? true;
+    this.leave();
+    if (!uploaded) exchange.body.drain(DRAIN_BYTES, () => exchange.clientRequest.destroy());
+    if (reusable && uploaded && !connection.gone) connection.release(exchange.respondedAt);
+    else connection.discard();
+    this.#sink.onOutcome({ kind: 'answered', status: this.#status });
+  }
+
+  protected leave(): void {
+    this.phase = 'over';
+    this.#parts.deadlines.remove(this);
+    this.upload?.stop();
+    if (this.#onClientDrain) {
+      this.exchange.clientResponse.removeListener('drain', this.#onClientDrain);
+      this.resume();
+    }
+    this.connection.leave();
+  }
+}
+
+function isReset(error: Error | undefined): boolean {
+  return error !== undefined && 'code' in error && error.code === 'ECONNRESET';
+}
