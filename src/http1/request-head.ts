@@ -74,6 +74,7 @@ const SINGLETONS: ReadonlySet<string> = new Set([
 
 const ILLEGAL_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const LOWER_CASE_TOKEN = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
 
 /** A field that a middleware or rule has set to what cannot be sent. */
 export class UnsendableField extends Error {
@@ -120,7 +121,12 @@ export function writeRequestHead(
 }
 
 function fieldLine(name: string, value: string): string {
-  if (ILLEGAL_IN_VALUE.test(value) || !TOKEN.test(name))
+  if (!LOWER_CASE_TOKEN.test(name)) {
+    // Node's names are in lower case; what a middleware calls `Content-Length` is one all the same.
+    if (!TOKEN.test(name)) throw new UnsendableField(`the request field ${JSON.stringify(name)} cannot be sent`);
+    if (NOT_FORWARDED.has(name.toLowerCase())) return '';
+  }
+  if (ILLEGAL_IN_VALUE.test(value))
     throw new UnsendableField(`the request field ${JSON.stringify(name)} cannot be sent`);
   return `${name}: ${value}\r\n`;
 }

@@ -155,7 +155,7 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
     if (rules) {
       const response = { status: head.status, headers: fieldsOf(head.headers) };
       rules.apply({ ...this.context, response }, response.headers, this.#core.reportFault);
-      head.headers = listOf(response.headers);
+      head.headers = listOf(response.headers, head.headers, this.#core.reportFault);
       if (Number.isInteger(response.status) && response.status >= 200 && response.status <= 599)
         head.status = response.status;
     }

@@ -30,6 +30,7 @@ export function isIdempotent(method: string): boolean {
  */
 export function takeIn(request: ClientRequest, target: string, bufferBody: number): Intake {
   const { headers } = request;
+  if (request.httpVersionMajor === 0) throw refusal(400, 'HTTP/0.9');
   if (request.method === 'CONNECT') throw refusal(501, 'CONNECT is not supported');
   const coding = headers['transfer-encoding'];
   if (coding !== undefined) {

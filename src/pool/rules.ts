@@ -186,13 +186,23 @@ export function fieldsOf(list: readonly string[]): Headers {
   return fields;
 }
 
-/** Back to names and values in turn. */
-export function listOf(fields: Headers): string[] {
+/**
+ * Back to names and values in turn. What cannot be sent is reported and left out; framing stays as it was.
+ * @param original the list that `fields` were made from
+ */
+export function listOf(fields: Headers, original: readonly string[], report: ReportFault): string[] {
   const list: string[] = [];
+  for (let i = 0; i + 1 < original.length; i += 2) {
+    if ((original[i] as string).toLowerCase() === 'content-length')
+      list.push(original[i] as string, original[i + 1] as string);
+  }
   for (const name in fields) {
     const value = fields[name];
-    if (value === undefined) continue;
-    for (const line of Array.isArray(value) ? value : [value]) list.push(name, String(line));
+    if (value === undefined || UNTOUCHABLE.has(name.toLowerCase())) continue;
+    for (const line of Array.isArray(value) ? value : [value]) {
+      if (isToken(name) && typeof line === 'string' && isFieldValue(line)) list.push(name, line);
+      else report('httpResponse', new TypeError(`the field ${show(name)} cannot be sent`));
+    }
   }
   return list;
 }
