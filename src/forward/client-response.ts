@@ -24,14 +24,15 @@ const SINGLE: ReadonlySet<string> = new Set([
  * Gives the client's response its head. What earlier middleware has set stays; where both have a field, both are sent,
  * except for fields of which there is one.
  */
-export function writeResponseHead(response: ClientResponse, { status, reason, headers }: MutableHead): void {
+export function writeResponseHead(response: ClientResponse, { status, reason, headers: given }: MutableHead): void {
   if (!(response instanceof ServerResponse)) {
     // HTTP/2 has no reason phrase, and its compatibility API would keep only the last line of a repeated field.
-    addFields(response, headers);
+    addFields(response, given);
     response.statusCode = status;
     response.writeHead(status);
     return;
   }
+  const headers = response.req.httpVersionMinor === 0 ? withoutTrailer(given) : given;
   // The array is the fast way, but it silently drops all earlier values of a name that is in both.
   if (response.getHeaderNames().length === 0) {
     response.writeHead(status, reason, headers);
@@ -39,6 +40,11 @@ export function writeResponseHead(response: ClientResponse, { status, reason, he
   }
   addFields(response, headers);
   response.writeHead(status, reason);
+}
+
+/** An HTTP/1.0 client gets no chunks, so nothing can follow them, and Node refuses to announce it. */
+function withoutTrailer(headers: readonly string[]): string[] {
+  return headers.filter((_text, index) => (headers[index & ~1] as string).toLowerCase() !== 'trailer');
 }
 
 /** Sends the head now: Node holds it back over HTTP/1 until something of the body is written. */
