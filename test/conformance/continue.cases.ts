@@ -8,7 +8,7 @@ const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n';
 /** Architecture section 8: 100 is gated under attach; in a middleware Node has said it already. */
 export const continueCases: readonly Case[] = [
   {
-    name: "the client hears 100 when the server has said so, and its body waits until then",
+    name: 'the client hears 100 when the server has said so, and its body waits until then',
     needs: 'checkContinue',
     async run(stage) {
       const { origin, front } = await stage.both(() => {});

@@ -1,15 +1,21 @@
 import { describe, test } from 'node:test';
 import { type Ability, ADAPTERS, type EngineName, WHY_NOT } from '../support/fronts.ts';
+import { answersCases } from './answers.cases.ts';
 import { badResponseCases } from './bad-response.cases.ts';
+import { bodiesCases } from './bodies.cases.ts';
 import type { Case } from './case.ts';
 import { continueCases } from './continue.cases.ts';
-import { earlyAnswerCases } from './early-answer.cases.ts';
 import { cutCases } from './cut.cases.ts';
+import { earlyAnswerCases } from './early-answer.cases.ts';
+import { forwardingFieldsCases } from './forwarding-fields.cases.ts';
 import { framingCases } from './framing.cases.ts';
 import { hopByHopCases } from './hop-by-hop.cases.ts';
+import { hostileCases } from './hostile.cases.ts';
 import { leavingCases } from './leaving.cases.ts';
+import { mountingCases } from './mounting.cases.ts';
 import { retriesCases } from './retries.cases.ts';
 import { reuseCases } from './reuse.cases.ts';
+import { rulesCases } from './rules.cases.ts';
 import { SKIPPED } from './skipped.ts';
 import { type Front, Stage } from './stage.ts';
 import { statusCases } from './status.cases.ts';
@@ -27,6 +33,12 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   retries: retriesCases,
   leaving: leavingCases,
   continue: continueCases,
+  bodies: bodiesCases,
+  answers: answersCases,
+  mounting: mountingCases,
+  hostile: hostileCases,
+  'forwarding fields': forwardingFieldsCases,
+  rules: rulesCases,
   'early answer': earlyAnswerCases,
 };
 

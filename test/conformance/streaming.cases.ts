@@ -135,6 +135,31 @@ export const streamingCases: readonly Case[] = [
     },
   },
   {
+    name: 'a Trailer field where no trailers can follow is no crash',
+    async run(stage) {
+      const { front } = await stage.both((request) => {
+        if (request.target === '/length')
+          void request.reply('HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nContent-Length: 2\r\n\r\nok');
+        if (request.target === '/close') request.socket.end('HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\n\r\nok');
+        if (request.target === '/none') void request.reply('HTTP/1.1 204 X\r\nTrailer: X-Sum\r\n\r\n');
+        if (request.target === '/chunked')
+          void request.reply(
+            'HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nX-Sum: 1\r\n\r\n',
+          );
+      });
+      for (const version of ['1.1', '1.0'] as const) {
+        for (const path of ['/length', '/close', '/none', '/chunked']) {
+          const answer = await front.send({ path, version });
+          assert.deepEqual(
+            [answer.status, answer.body, answer.complete],
+            path === '/none' ? [204, '', true] : [200, 'ok', true],
+            `${path} ${version}`,
+          );
+        }
+      }
+    },
+  },
+  {
     name: 'a trailer section without an end, or with junk, cuts the response',
     async run(stage) {
       const { front } = await stage.both((request) => {

@@ -1,0 +1,2 @@
+import { playAll } from './forwarding.ts';
+playAll('http-proxy-3');
