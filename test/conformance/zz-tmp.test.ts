@@ -1,2 +1,0 @@
-import { playAll } from './forwarding.ts';
-playAll('http-proxy-3');
