@@ -34,6 +34,8 @@ export class Http1Connection implements PooledConnection, ResponseEvents {
   #handler: ConnectionHandler | undefined = undefined;
   #error: Error | undefined = undefined;
   #buffer: Buffer = scratchBuffer;
+  /** The buffer that Node reads into. */
+  #readsInto: Buffer | undefined = undefined;
   #wantsBig = false;
   #tunnel = false;
   #gone = false;
@@ -57,6 +59,8 @@ export class Http1Connection implements PooledConnection, ResponseEvents {
     this.key = key;
     this.#pool = pool;
     this.socket = dialer.dial(target, sni, { buffer: this.#nextBuffer, callback: this.#onRead });
+    // What holds the process are the deadlines of exchanges under way: `ref` and `unref` at each request cost more.
+    this.socket.unref();
     this.socket.once(readyEvent(target), () => this.#handler?.onConnect());
     this.socket.on('error', (error) => {
       this.#error = error;
@@ -80,7 +84,6 @@ export class Http1Connection implements PooledConnection, ResponseEvents {
   serve(handler: ConnectionHandler, method: string): void {
     this.#handler = handler;
     this.#parser.reset(method);
-    this.socket.ref();
   }
 
   /** Serves nobody. The caller releases or destroys the connection. */
@@ -91,7 +94,6 @@ export class Http1Connection implements PooledConnection, ResponseEvents {
   /** Back to the pool, for the next request. */
   release(now: number): void {
     this.leave();
-    this.socket.unref();
     this.#pool.release(this, now);
   }
 
@@ -137,6 +139,8 @@ export class Http1Connection implements PooledConnection, ResponseEvents {
       this.#wantsBig = false;
       if (this.#buffer === scratchBuffer) this.#buffer = takeBigBuffer() ?? scratchBuffer;
     }
+    if (this.#buffer === this.#readsInto) return undefined; // as it was
+    this.#readsInto = this.#buffer;
     return this.#buffer;
   };
 

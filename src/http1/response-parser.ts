@@ -1,5 +1,12 @@
 import { chunkSize, readWholeChunks } from './chunks.ts';
-import { BadMessage, MAX_HEAD_BYTES, parseFields, parseResponseHead, type ResponseHead } from './response-head.ts';
+import {
+  BadMessage,
+  MAX_HEAD_BYTES,
+  mayBeTrailer,
+  parseFields,
+  parseResponseHead,
+  type ResponseHead,
+} from './response-head.ts';
 
 /** Most interim (1xx) responses before a final one. */
 export const MAX_INTERIM = 100;
@@ -226,7 +233,7 @@ export class ResponseParser {
     }
     const trailers: string[] = [];
     parseFields(text, 0, blank + 2, (name, value) => {
-      if (!NEVER_A_TRAILER.has(name.toLowerCase())) trailers.push(name, value);
+      if (mayBeTrailer(name)) trailers.push(name, value);
     });
     this.#end(trailers);
     return start + blank + 4 - before;
@@ -244,21 +251,6 @@ export class ResponseParser {
     this.#events.onBad(reason);
   }
 }
-
-/** Fields that frame, route or authenticate a message must not come behind its body (RFC 9110 §6.5.1). */
-const NEVER_A_TRAILER: ReadonlySet<string> = new Set([
-  ...['connection', 'content-encoding', 'content-length', 'content-range', 'content-type', 'host', 'keep-alive'],
-  ...[
-    'proxy-authenticate',
-    'proxy-connection',
-    'set-cookie',
-    'te',
-    'trailer',
-    'transfer-encoding',
-    'upgrade',
-    'www-authenticate',
-  ],
-]);
 
 /** An incomplete head that can become none is refused now: its server may keep the connection open for ever. */
 function refuseHopeless(text: string, from: number): void {
