@@ -49,6 +49,12 @@ export const UPGRADE_FRONTS: readonly UpgradeFront[] = [
   },
 ];
 
+export function frontNamed(name: string): UpgradeFront {
+  const front = UPGRADE_FRONTS.find((known) => known.name === name);
+  if (!front) throw new Error(`there is no front ${name}`);
+  return front;
+}
+
 /** A front in use, with the sockets of its clients. */
 export interface RunningFront {
   readonly port: number;
@@ -72,7 +78,7 @@ export async function startFront(t: TestContext, front: UpgradeFront, pool: Pool
   return { port: (server.address() as AddressInfo).port, server, sockets };
 }
 
-/** Starts the first front: for stories that are the same for all of them. */
+/** Starts the shortest way to a pool, for stories that are the same for all of them. */
 export function attached(t: TestContext, pool: Pool): Promise<RunningFront> {
-  return startFront(t, UPGRADE_FRONTS[0] as UpgradeFront, pool);
+  return startFront(t, frontNamed('attach'), pool);
 }
