@@ -166,7 +166,7 @@ export const answersCases: readonly Case[] = [
   },
   {
     name: "errorHandler 'next' hands failures to the framework's error handler",
-    needs: 'next',
+    needs: 'errorHandler',
     async run(stage) {
       const { origin, front } = await stage.both(
         ({ socket }) => socket.end(),

@@ -55,6 +55,7 @@ export const hostileCases: readonly Case[] = [
         assert.notEqual(answer.ended, 'hang', name);
         assert.ok(answer.status === 0 || (answer.status >= 400 && answer.status <= 501), `${name}: ${answer.status}`);
         client.leave();
+        client.unasked = ''; // of what follows the bad part a server may say once more that it is bad
       }
       assert.deepEqual(
         origin.requests.map(({ target, fields }) => [target, fields]),

@@ -150,14 +150,14 @@ export class Stage {
   }
 
   async #strike(): Promise<void> {
-    for (const { close } of this.#fronts) await close();
+    const closings: PromiseSettledResult<unknown>[] = await Promise.allSettled(
+      this.#fronts.map(({ close }) => close()),
+    );
+    const ends = this.#origins.flatMap(({ connections }) => connections.map(({ closed }) => closed));
+    closings.push(...(await Promise.allSettled([within(Promise.all(ends), 'the end of every server connection')])));
+    for (const origin of this.#origins) await origin.stop();
+    for (const closing of closings) if (closing.status === 'rejected') throw closing.reason;
     for (const { open } of this.#fronts) open.assertNothingUnasked();
-    try {
-      for (const { connections } of this.#origins)
-        await within(Promise.all(connections.map(({ closed }) => closed)), 'the end of every connection to a server');
-    } finally {
-      for (const origin of this.#origins) await origin.stop();
-    }
   }
 }
 

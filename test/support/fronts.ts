@@ -5,6 +5,8 @@ import type { AddressInfo, Server, Socket } from 'node:net';
 import connect from 'connect';
 import express from 'express';
 import express4 from 'express4';
+import { fastify } from 'fastify';
+import evenkeel from '#src/adapters/fastify.ts';
 import type { AttachOptions, MiddlewareOptions, Pool, PoolOptions } from '#src/index.ts';
 import type { Client } from './client-exchange.ts';
 import { Http2Client } from './http2-client.ts';
@@ -29,7 +31,7 @@ export interface Setting {
 }
 
 /** What an adapter can do; what it cannot is a reason to skip a case. */
-export type Ability = 'http1' | 'before' | 'mount' | 'next' | 'checkContinue' | 'upgrade';
+export type Ability = 'http1' | 'before' | 'mount' | 'next' | 'errorHandler' | 'checkContinue';
 
 /** One way of plugging a pool into a server. */
 export interface Adapter {
@@ -45,8 +47,8 @@ export const WHY_NOT: Readonly<Record<Ability, string>> = {
   before: 'takes requests straight from the server: no middleware comes before it',
   mount: 'mounts nothing under a path',
   next: 'has no next middleware',
+  errorHandler: 'has no error handler to hand failures to',
   checkContinue: 'only attach hears of Expect before Node has answered it',
-  upgrade: 'upgrades do not pass it: attach and upgradeHandler take them',
 };
 
 function nobody(_request: IncomingMessage, response: ServerResponse): void {
@@ -83,7 +85,7 @@ function poolHandler(pool: Pool, { middleware }: Setting): Handler {
 
 const nodeHttp: Adapter = {
   name: 'node:http',
-  can: new Set<Ability>(['http1', 'before', 'next']),
+  can: new Set<Ability>(['http1', 'before', 'next', 'errorHandler']),
   listen: (pool, setting) =>
     listening(
       http.createServer(
@@ -99,7 +101,7 @@ const nodeHttp: Adapter = {
 
 const nodeHttpAttach: Adapter = {
   name: 'node:http, attached',
-  can: new Set<Ability>(['http1', 'checkContinue', 'upgrade']),
+  can: new Set<Ability>(['http1', 'checkContinue']),
   listen: (pool, { attach }) => {
     const server = http.createServer();
     pool.attach(server, attach);
@@ -110,7 +112,7 @@ const nodeHttpAttach: Adapter = {
 
 const nodeHttp2: Adapter = {
   name: 'node:http2',
-  can: new Set<Ability>(['before', 'next']),
+  can: new Set<Ability>(['before', 'next', 'errorHandler']),
   listen: (pool, setting) => {
     const handle = chain([...(setting.before ?? []), poolHandler(pool, setting), setting.behind ?? nobody]);
     const server = http2.createServer();
@@ -140,7 +142,7 @@ interface App {
 function framework(name: string, make: () => App & ((request: never, response: never) => unknown)): Adapter {
   return {
     name,
-    can: new Set<Ability>(['http1', 'before', 'mount', 'next']),
+    can: new Set<Ability>(['http1', 'before', 'mount', 'next', 'errorHandler']),
     listen: (pool, setting) => {
       const app = make();
       for (const handler of setting.before ?? []) app.use(handler);
@@ -154,6 +156,28 @@ function framework(name: string, make: () => App & ((request: never, response: n
   };
 }
 
+const inFastify: Adapter = {
+  name: 'Fastify',
+  can: new Set<Ability>(['http1', 'before', 'mount', 'errorHandler']),
+  listen: async (pool, setting) => {
+    const app = fastify();
+    app.setErrorHandler((error, request, reply) => {
+      reply.hijack();
+      onError(error, request, reply.raw, undefined);
+    });
+    await app.register(async (scope) => {
+      for (const handler of setting.before ?? [])
+        scope.addHook('onRequest', (request, reply, done) =>
+          handler(request.raw, reply.raw, done as (error?: unknown) => void),
+        );
+      await scope.register(evenkeel, { pool, prefix: setting.mount ?? '', ...(setting.middleware as object) });
+    });
+    await app.listen({ port: 0, host: '127.0.0.1' });
+    return app.server;
+  },
+  connect: (port) => RawClient.open(port),
+};
+
 /** Every adapter there is. */
 export const ADAPTERS: readonly Adapter[] = [
   nodeHttp,
@@ -163,6 +187,7 @@ export const ADAPTERS: readonly Adapter[] = [
   framework('Express 5', () => express() as never),
   framework('Express 4', () => express4() as never),
   framework('Connect', () => connect() as never),
+  inFastify,
 ];
 
 /** Sockets of a server's clients, so that they can be ended with it. */

@@ -1,0 +1,3 @@
+import { playAll } from './forwarding.ts';
+
+playAll('http-proxy-3');
