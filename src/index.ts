@@ -29,6 +29,7 @@ export type { InitState } from './health/rise-fall.ts';
 export type { HealthOptions } from './health/settings.ts';
 export type { TcpCheckOptions } from './health/tcp-check.ts';
 export type { ErrorAnswer, ErrorFilesOption } from './pool/answers.ts';
+export type { GraceOptions } from './pool/call-options.ts';
 export type { Lease, LeaseResult } from './pool/lease.ts';
 export type {
   DefaultServerOptions,
@@ -41,7 +42,7 @@ export type {
   ServerOptions,
   TimeoutOptions,
 } from './pool/options.ts';
-export { type AcquireOptions, type CloseResult, type GraceOptions, Pool, type RunOptions } from './pool/pool.ts';
+export { type AcquireOptions, type CloseResult, Pool, type RunOptions } from './pool/pool.ts';
 export type { PoolServer, Weight } from './pool/pool-server.ts';
 export type { FieldRule, HeaderRule, RequestRuleContext, ResponseRuleContext, RuleResponse } from './pool/rules.ts';
 export type { CheckStats, Explanation, PoolStats, ResponseClasses, ServerStats } from './pool/stats.ts';

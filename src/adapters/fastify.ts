@@ -198,11 +198,10 @@ function restoreContentType(raw: IncomingMessage): void {
 
 /** A body that a hook has read after all is sent from what it left, which the pool looks for on Node's request. */
 function handOverBody(request: FastifyRequest & { readonly rawBody?: unknown }): void {
-  const { raw, body, rawBody } = request;
+  const raw: IncomingMessage & { body?: unknown; rawBody?: unknown } = request.raw;
   if (!raw.readableDidRead) return;
-  // A middleware may have left it on Node's request already.
-  if (body !== undefined) Object.assign(raw, { body });
-  if (rawBody !== undefined) Object.assign(raw, { rawBody });
+  raw.body ??= request.body;
+  raw.rawBody ??= request.rawBody;
 }
 
 /** Gives a failure to Fastify's error handler; `false` when it is too late. */

@@ -1,4 +1,5 @@
 import type { Environment, Timer } from '../core/environment.ts';
+import type { ServerView } from '../servers/server.ts';
 
 /** HAProxy `http-reuse`. */
 export type HttpReuse = 'never' | 'safe' | 'aggressive' | 'always';
@@ -27,8 +28,15 @@ export class ClientSession {
   /** Requests it has sent. */
   requests = 0;
   readonly privateConnections: Set<PooledConnection> = new Set();
+  /** The server to which a connection was authenticated for this client (NTLM, Negotiate). */
+  authenticatedTo: ServerView | undefined = undefined;
   /** The client has left: nothing is kept for it any more. */
   ended = false;
+
+  /** The server that should have the client's next request, as only there is it authenticated. HAProxy: PREFER_LAST. */
+  get preferred(): ServerView | undefined {
+    return this.authenticatedTo && this.privateConnections.size > 0 ? this.authenticatedTo : undefined;
+  }
 
   end(): void {
     this.ended = true;

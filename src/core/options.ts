@@ -157,7 +157,7 @@ export class OptionReader {
     const known = [...this.#known];
     for (const key of Object.keys(this.#raw)) {
       if (this.#known.has(key) || this.#raw[key] === undefined) continue;
-      const near = known.find((name) => name.toLowerCase() === key.toLowerCase().replaceAll(/[-_]/g, ''));
+      const near = known.find((name) => isNear(name.toLowerCase(), key.toLowerCase().replaceAll(/[-_]/g, '')));
       this.reject(key, near ? `is not an option; did you mean '${near}'?` : 'is not an option');
     }
   }
@@ -165,4 +165,16 @@ export class OptionReader {
   throwFaults(): void {
     if (this.faults.length > 0) throw new ConfigError(this.faults);
   }
+}
+
+/** Equal but for one letter that is wrong, missing, too many or swapped with its neighbour. */
+function isNear(known: string, written: string): boolean {
+  if (known === written) return true;
+  if (Math.abs(known.length - written.length) > 1 || known.length < 4) return false;
+  let same = 0;
+  while (same < known.length && known[same] === written[same]) same++;
+  const rest = known.slice(same);
+  const other = written.slice(same);
+  const swapped = `${other[1] ?? ''}${other[0] ?? ''}${other.slice(2)}`;
+  return rest.slice(1) === other.slice(1) || rest === other.slice(1) || rest.slice(1) === other || rest === swapped;
 }

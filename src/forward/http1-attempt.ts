@@ -260,8 +260,10 @@ export class Http1Attempt implements Attempt, ConnectionHandler, BodyOwner, Expi
   #respond(head: ResponseHead): boolean {
     const exchange = this.#exchange;
     exchange.respondedAt = this.#parts.environment.now();
-    if (head.authenticatesConnection && (head.status === 401 || head.status === 407))
+    if (head.authenticatesConnection && (head.status === 401 || head.status === 407) && exchange.session) {
       this.#connection.owner = exchange.session;
+      exchange.session.authenticatedTo = this.#endpoint.server;
+    }
     const refusal = exchange.onResponse(head);
     if (refusal) {
       this.#end(refusal);

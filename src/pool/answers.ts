@@ -145,13 +145,13 @@ interface Refused {
   readonly context: RequestContext;
 }
 
-/** Answers a request that failed: the user's own answer where there is one, else ours. */
+/** Answers a request that failed: the user's own answer where there is one, else ours. Gives the status. */
 export function writeAnswer(
   answers: Answers,
   refused: Refused,
   error: EvenkeelError,
   report: (sample: string, error: unknown) => void,
-): void {
+): number {
   const { clientRequest, body } = refused;
   const response = refused.clientResponse as ServerResponse;
   const { status, headers, body: bytes } = answerFor(answers, refused, error, report);
@@ -164,6 +164,7 @@ export function writeAnswer(
   if (clientRequest.httpVersionMajor === 1 && closes(refused, error)) response.setHeader('connection', 'close');
   response.end(bytes);
   body.drain(DRAIN_BYTES, () => clientRequest.destroy());
+  return status;
 }
 
 /** Fields of the framework's that spoke of the body it would have got. */

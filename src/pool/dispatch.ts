@@ -88,7 +88,7 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
     }
     if (options.requestRules) this.#applyRequestRules();
     if (this.#arrival.upgrade) this.#watchForEnd(this.#arrival.upgrade.socket);
-    this.#choose(undefined);
+    this.#choose();
   }
 
   /** As Node gives up a request whose client ends its side, so do we an upgrade; only a tunnel may be half closed. */
@@ -192,8 +192,8 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
     this.headers = headers as FieldMap & IncomingHttpHeaders;
   }
 
-  #choose(avoid: BackendServer | undefined): void {
-    const server = this.#core.choose(this, avoid);
+  #choose(): void {
+    const server = this.#core.chooseFor(this, this.session?.preferred);
     if (server instanceof EvenkeelError) this.#fail(server);
     else this.#carry(server, false);
   }
@@ -279,16 +279,17 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
   /** Answers with an error, unless the framework takes over. */
   #fail(error: EvenkeelError): void {
     const { clientResponse: response, body } = this;
+    let { status } = error;
     this.#releaseSlot();
     try {
       if (this.#arrival.decline?.(error, !body.touched)) return;
       if (response.headersSent || response.destroyed) response.destroy();
-      else this.#core.answer(this, error);
+      else status = this.#core.answer(this, error);
     } catch (fault) {
       this.#core.reportFault('next', fault); // the framework's, or a response that somebody else has tampered with
       response.destroy();
     } finally {
-      this.#settle(error.status, error.flags);
+      this.#settle(status, error.flags);
     }
   }
 

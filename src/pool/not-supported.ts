@@ -61,7 +61,6 @@ export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.
       'onMarkedDown',
       'onMarkedUp',
     ],
-    ...[],
     ...['sendProxy', 'sendProxyV2', 'proto', 'ws', 'poolConnName', 'resolvers', 'resolvePrefer', 'initAddr'],
     ...[
       'hashKey',

@@ -8,6 +8,7 @@ import type { PoolEvents } from '../core/events.ts';
 import type { Forwarder } from '../forward/forwarder.ts';
 import { HttpProxyEngine } from '../forward/http-proxy-engine.ts';
 import { Http1Engine } from '../forward/http1-engine.ts';
+import type { ServerView } from '../servers/server.ts';
 import { writeAnswer } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
 import { Balancer } from './balancer.ts';
@@ -73,6 +74,12 @@ export class PoolCore {
   readonly reportFault = (sample: string, error: unknown): void => {
     this.#outlet.emit('sample:error', { sample, error });
   };
+
+  /** As `choose`, for a client that is authenticated to one server: that one, while it is usable and has room. */
+  chooseFor(context: RequestContext, preferred: ServerView | undefined): BackendServer | EvenkeelError {
+    const server = preferred && this.balancer.servers.find((known) => known === preferred);
+    return server?.usable && !server.saturated ? server : this.choose(context, undefined);
+  }
 
   /** A server with a free slot, or why there is none. */
   choose(context: RequestContext, avoid: BackendServer | undefined): BackendServer | EvenkeelError {
@@ -154,8 +161,8 @@ export class PoolCore {
     return address?.startsWith('::ffff:') && isIPv4(address.slice(7)) ? address.slice(7) : address;
   }
 
-  /** Writes the answer to a request that failed. */
-  answer(dispatch: HttpDispatch, error: EvenkeelError): void {
-    writeAnswer(this.options.answers, dispatch, error, this.reportFault);
+  /** Writes the answer to a request that failed; gives its status. */
+  answer(dispatch: HttpDispatch, error: EvenkeelError): number {
+    return writeAnswer(this.options.answers, dispatch, error, this.reportFault);
   }
 }

@@ -19,6 +19,14 @@ import { OptionReader } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
 import { Monitor } from '../health/monitor.ts';
 import { BackendServer } from './backend-server.ts';
+import {
+  checkMiddlewareOptions,
+  checkServer,
+  checkUpgradeOptions,
+  type GraceOptions,
+  readGraceMs,
+  readTimeoutMs,
+} from './call-options.ts';
 import { HttpDispatch } from './dispatch.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
 import { monitorEvents } from './health-reports.ts';
@@ -52,14 +60,6 @@ export interface CloseResult {
   /** Leases that were not released by then. */
   readonly leaked: number;
 }
-
-/** How long work in flight may take to end. */
-export interface GraceOptions {
-  /** In milliseconds. Default: 10000. */
-  readonly graceMs?: number;
-}
-
-const GRACE_MS = 10_000;
 
 /**
  * HAProxy's backend as an object: it holds servers, knows which are fit, chooses one for each request, carries the request
@@ -155,7 +155,8 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
    * the grace time was over.
    * @throws {EvenkeelError} `EK_UNKNOWN_SERVER`
    */
-  async removeServer(name: string, { graceMs = GRACE_MS }: GraceOptions = {}): Promise<CloseResult> {
+  async removeServer(name: string, options: GraceOptions = {}): Promise<CloseResult> {
+    const graceMs = readGraceMs(options, 'removeServer');
     const core = this.#core;
     const server = this.#find(name);
     core.balancer.remove(server);
@@ -217,9 +218,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
    * @throws {EvenkeelError} `EK_NO_SERVER` when the time is over before, `EK_CLOSED` when the pool is closed
    */
   async ready({ timeout = Number.POSITIVE_INFINITY }: { readonly timeout?: Duration } = {}): Promise<void> {
-    const read = new OptionReader({ timeout }, '');
-    const timeoutMs = read.durationMs('timeout', { default: Number.POSITIVE_INFINITY });
-    read.throwFaults();
+    const timeoutMs = readTimeoutMs(timeout);
     if (this.#core.closing) throw new EvenkeelError('EK_CLOSED');
     if (this.#monitor.undecided === 0) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -238,13 +237,13 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
 
   /** A middleware for node:http, node:https, node:http2 (compatibility API), Express and Connect. */
   middleware(options: MiddlewareOptions<R> = {}): Middleware<unknown> {
-    checkKeys(options, 'middleware', ['onUnavailable', 'errorHandler', 'stripPrefix', 'rewriteUrl']);
+    checkMiddlewareOptions(options as MiddlewareOptions<never>);
     return middleware(this.#handler, options as MiddlewareOptions<never>);
   }
 
   /** A listener for the `upgrade` event of a server. */
   upgradeHandler(options: UpgradeOptions = {}): UpgradeListener {
-    checkKeys(options, 'upgradeHandler', ['path', 'authorize', 'rewriteUrl']);
+    checkUpgradeOptions(options, 'upgradeHandler');
     return upgradeListener(this.#handler, options);
   }
 
@@ -253,7 +252,8 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
    * @returns a function that takes the listeners off again
    */
   attach(server: AttachableServer, options: AttachOptions = {}): () => void {
-    checkKeys(options, 'attach', ['path', 'authorize', 'rewriteUrl']);
+    checkServer(server);
+    checkUpgradeOptions(options, 'attach');
     return attach(this.#handler, server, options);
   }
 
@@ -271,8 +271,8 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
    * Refuses new work at once, waits for work in flight, cuts what is left when the grace time is over, and gives up all
    * connections and timers. A second call gives the first one's promise.
    */
-  close({ graceMs = GRACE_MS }: GraceOptions = {}): Promise<CloseResult> {
-    this.#closed ??= this.#close(graceMs);
+  close(options: GraceOptions = {}): Promise<CloseResult> {
+    this.#closed ??= this.#close(readGraceMs(options, 'close'));
     return this.#closed;
   }
 
@@ -339,11 +339,4 @@ function refuseTwins(servers: readonly BackendServer[]): void {
     names.add(name);
     ids.add(id);
   }
-}
-
-function checkKeys(options: object, path: string, known: readonly string[]): void {
-  const read = new OptionReader(options, path);
-  for (const key of known) read.any(key);
-  read.rejectUnknown();
-  read.throwFaults();
 }

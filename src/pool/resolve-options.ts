@@ -77,8 +77,8 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
   const httpReuse = read.oneOf('httpReuse', ['never', 'safe', 'aggressive', 'always'], { default: 'safe' });
   const catalogue = readCheckCatalogue(read);
   const defaults = read.any('defaultServer');
-  const readServer = serverReader(defaults, httpReuse, catalogue);
-  checkDefaults(defaults, httpReuse, catalogue, read.faults);
+  const faultless = checkDefaults(defaults, httpReuse, catalogue, read.faults);
+  const readServer = serverReader(faultless, httpReuse, catalogue);
   const balance = readBalance(read);
   const servers: ResolvedServer[] = [];
   for (const [index, raw] of (read.list('servers', 'an array of addresses and server options') ?? []).entries()) {
@@ -125,11 +125,10 @@ export function tooManyServers({ name, maxServers }: Balance): string {
 }
 
 function serverReader(
-  defaults: unknown,
+  inherited: object,
   httpReuse: ConnectionPoolSettings['httpReuse'],
   catalogue: CheckCatalogue,
 ): ResolvedPool['readServer'] {
-  const inherited = typeof defaults === 'object' && defaults !== null ? defaults : {};
   return (raw, path, faults) => {
     const before = faults.length;
     const given: unknown = typeof raw === 'string' ? { address: raw } : raw;
@@ -153,20 +152,23 @@ function serverReader(
   };
 }
 
-/** What can be wrong with `defaultServer` is wrong once, and not once a server. */
+/** What is wrong with `defaultServer` is told once, and not once a server. Gives the rest of it. */
 function checkDefaults(
   defaults: unknown,
   httpReuse: ConnectionPoolSettings['httpReuse'],
   catalogue: CheckCatalogue,
   faults: ConfigFault[],
-): void {
+): object {
+  const before = faults.length;
   const read = new OptionReader(defaults, 'defaultServer', faults);
   for (const key of ['address', 'name', 'id'])
     if (read.has(key)) read.reject(key, 'belongs to one server and cannot be a default');
   for (const key of ['address', 'name', 'id']) read.any(key);
   readSettings(read, read, true, httpReuse, catalogue);
   read.rejectUnknown();
-  read.throwFaults(); // every server would repeat them
+  const faulty = new Set(faults.slice(before).map(({ path }) => path.split(/[.[]/)[1]));
+  const given = typeof defaults === 'object' && defaults !== null ? defaults : {};
+  return Object.fromEntries(Object.entries(given).filter(([key]) => !faulty.has(key)));
 }
 
 function readSettings(
