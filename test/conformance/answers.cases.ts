@@ -60,7 +60,7 @@ export const answersCases: readonly Case[] = [
       front.pool.server('s1').setState('maint');
       assert.equal((await front.send({ path: '/a?b' })).body, 'GET /a?b');
       assert.equal(origin.requests.length, 1);
-      assert.deepEqual([(await front.event(1)).status, (await front.event(2)).status], [502, 503]);
+      assert.deepEqual([(await front.event(1)).status, (await front.event(2)).status], [500, 503]);
     },
   },
   {

@@ -144,14 +144,12 @@ export const badResponseCases: readonly Case[] = [
     },
   },
   {
-    name: 'heads at the limits pass: 16 KiB, 101 fields, equal lengths, no reason, bytes beyond ASCII',
+    name: 'heads at the limits pass: 16 KiB, 101 fields, no reason, bytes beyond ASCII',
     async run(stage) {
       const start = 'HTTP/1.1 200 OK\r\nX-A: \r\nContent-Length: 2\r\n\r\n';
       const good: readonly string[] = [
         `HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(16_384 - start.length)}\r\nContent-Length: 2\r\n\r\nok`,
         `HTTP/1.1 200 OK\r\n${'X-A: 1\r\n'.repeat(100)}Content-Length: 2\r\n\r\nok`,
-        'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok',
-        'HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok',
         'HTTP/1.1 200 OK\r\nContent-Length: 002\r\n\r\nok',
         'HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nok',
         'HTTP/1.1 200 \r\ncontent-length:2\r\n\r\nok',
@@ -162,6 +160,19 @@ export const badResponseCases: readonly Case[] = [
       for (const index of good.keys()) {
         const answer = await front.send({ path: `/${index}` });
         assert.deepEqual([answer.status, answer.body], [200, 'ok'], `head ${index}`);
+      }
+    },
+  },
+  {
+    name: 'a length that is said twice, the same, is one',
+    async run(stage) {
+      const { front } = await stage.both((request) => {
+        const lengths = request.target === '/list' ? '2, 2' : '2\r\nContent-Length: 2';
+        return request.reply(`HTTP/1.1 200 OK\r\nContent-Length: ${lengths}\r\n\r\nok`);
+      });
+      for (const path of ['/list', '/lines']) {
+        const answer = await front.send({ path });
+        assert.deepEqual([answer.status, answer.body, answer.field('content-length')], [200, 'ok', '2']);
       }
     },
   },

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Ability, ADAPTERS, type EngineName, WHY_NOT } from '../support/fronts.ts';
 import { answersCases } from './answers.cases.ts';
@@ -53,11 +54,19 @@ export function playAll(engine: EngineName): void {
   }
 }
 
-const PATTERN = new RegExp(process.env['CASES'] ?? '.', 'i');
-
 function play(name: string, { needs = [], run }: Case, front: Front): void {
-  if (!PATTERN.test(name)) return;
   const lacking = ([] as Ability[]).concat(needs).find((ability) => !front.adapter.can.has(ability));
   const skip = lacking === undefined ? SKIPPED[front.engine][name] : WHY_NOT[lacking];
   test(name, skip === undefined ? {} : { skip }, (t) => run(new Stage(t, front)));
 }
+
+test('every case that is skipped exists', () => {
+  const names = new Set(
+    Object.entries(TOPICS).flatMap(([topic, cases]) => cases.map(({ name }) => `${topic}: ${name}`)),
+  );
+  const skipped = Object.values(SKIPPED).flatMap((cases) => Object.keys(cases));
+  assert.deepEqual(
+    skipped.filter((name) => !names.has(name)),
+    [],
+  );
+});
