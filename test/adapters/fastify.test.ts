@@ -398,9 +398,11 @@ test('HTTP/2 requests are carried as others', async (t) => {
   app.addHook('onRequest', async (_request, reply) => void reply.header('x-hook', '1'));
   app.register(evenkeel, { servers: [origin.url], prefix: '/api' });
   await app.listen({ port: 0, host: '127.0.0.1' });
-  t.after(() => app.close());
   const client = await Http2Client.open((app.server.address() as { port: number }).port);
-  t.after(() => client.leave());
+  t.after(() => {
+    client.leave();
+    return app.close();
+  });
   const answer = await client.send({ method: 'POST', path: '/api/x', body: 'b', fields: [['content-type', 'junk']] });
   const seen = JSON.parse(answer.body) as Seen;
   assert.deepEqual([seen.method, seen.target, seen.body], ['POST', '/x', 'b']);
