@@ -93,7 +93,12 @@ const evenkeel: FastifyPluginAsync<FastifyOptions> = async (fastify, options) =>
     // Fastify's time limits end with the hijack; a reply that may still have to send an error stays free itself.
     const hijacked = mounted.errorHandler === 'next' ? (Object.create(reply) as FastifyReply) : reply;
     hijacked.hijack();
-    handler.handle(raw, reply.raw, arrival);
+    try {
+      handler.handle(raw, reply.raw, arrival);
+    } catch (error) {
+      request.log.error(error);
+      reply.raw.destroy(); // Fastify answers nothing behind a hijack
+    }
   });
 
   const upgrades = ServerUpgrades.of(fastify.server, fastify.routing);
@@ -104,7 +109,7 @@ const evenkeel: FastifyPluginAsync<FastifyOptions> = async (fastify, options) =>
     const cut = (): void => {
       for (const socket of tunnels) socket.destroy();
     };
-    if (tunnels.size > 0) cutting = systemEnvironment.setTimer(cut, mounted.graceMs, true);
+    cutting = systemEnvironment.setTimer(cut, mounted.graceMs, true);
     done();
   });
   fastify.addHook('onClose', async () => {

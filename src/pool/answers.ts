@@ -134,7 +134,7 @@ export function plainAnswer(error: EvenkeelError, status: number, accept: string
 }
 
 /** Body bytes that a client may still send to a request that we have refused. */
-const DRAIN_BYTES = 65_536;
+export const DRAIN_BYTES = 65_536;
 
 /** What is answered. */
 interface Refused {

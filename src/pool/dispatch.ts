@@ -8,6 +8,7 @@ import type { Outcome } from '../core/outcome.ts';
 import { RequestBody } from '../forward/body-replay.ts';
 import type { Attempt, ExchangeTimeouts, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import type { FieldMap } from '../http1/request-head.ts';
+import { DRAIN_BYTES } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { Leaver } from './client-sessions.ts';
 import type { PoolCore } from './pool-core.ts';
@@ -282,7 +283,11 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
     let { status } = error;
     this.#releaseSlot();
     try {
-      if (this.#arrival.decline?.(error, !body.touched)) return;
+      if (this.#arrival.decline?.(error, !body.touched)) {
+        // Behind the framework's answer Node reads on only what nobody has begun to read.
+        if (body.touched) body.drain(DRAIN_BYTES, () => this.clientRequest.destroy());
+        return;
+      }
       if (response.headersSent || response.destroyed) response.destroy();
       else status = this.#core.answer(this, error);
     } catch (fault) {

@@ -271,6 +271,24 @@ test('without a server the answer is ours; errorHandler: next gives it to the sc
   );
 });
 
+test('errorHandler: next after half an upload leaves a connection that can be used on, or none', async (t) => {
+  const origin = await originFor(t, (request) => setImmediate(() => request.socket.resetAndDestroy()));
+  const app = fastify();
+  app.setErrorHandler(async (_error, _request, reply) => reply.code(599).send('ours'));
+  app.register(evenkeel, { servers: [origin.url], prefix: '/api', errorHandler: 'next' });
+  const open = await listen(t, app);
+  for (const rest of [50_000, 5_000_000]) {
+    const client = await open();
+    const upload = client.start({ method: 'POST', path: '/api', framing: 1_000 + rest });
+    upload.write(Buffer.alloc(1_000));
+    const answer = await upload.end;
+    assert.deepEqual([answer.status, answer.body], [599, 'ours']);
+    upload.write(Buffer.alloc(rest));
+    if (rest > 65_536) await client.closed;
+    else assert.equal((await client.send({ path: '/none' })).status, 404);
+  }
+});
+
 test("errorHandler: next leaves good answers alone, and Fastify's handlerTimeout does not reach into them", async (t) => {
   const origin = await originFor(t, async (request) => {
     request.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no');
