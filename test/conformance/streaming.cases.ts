@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Answer } from '../support/client-exchange.ts';
 import type { Case } from './case.ts';
 
 /** What has come goes on at once; interim responses; trailers. */
@@ -164,18 +165,17 @@ export const streamingCases: readonly Case[] = [
     'a trailer section of more than 16 KiB': `X-Sum: ${'1'.repeat(20_000)}\r\n\r\n`,
   }).map(
     ([what, section]): Case => ({
-      name: `${what} cuts the response`,
+      name: `${what} cuts the response, or is a 502 where its head has not gone on`,
       async run(stage) {
         const { front } = await stage.both(({ socket }) =>
           socket.end(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n${section}`),
         );
-        const answer = await front.send();
-        assert.deepEqual([answer.complete, answer.ended === 'hang'], [false, false]);
+        assertNotWhole(await front.send());
       },
     }),
   ),
   {
-    name: 'junk in a trailer section cuts the response',
+    name: 'junk in a trailer section cuts the response, or is a 502 where its head has not gone on',
     async run(stage) {
       const junk = ['X Sum: 1', ': 1', 'X-Sum', 'X-Sum: a\0b', 'X-Sum : 1'];
       const { front } = await stage.both((request) =>
@@ -184,9 +184,12 @@ export const streamingCases: readonly Case[] = [
         ),
       );
       for (const [index, line] of junk.entries()) {
-        const answer = await front.send({ path: `/${index}` });
-        assert.deepEqual([answer.complete, answer.ended === 'hang'], [false, false], JSON.stringify(line));
+        assertNotWhole(await front.send({ path: `/${index}` }), JSON.stringify(line));
       }
     },
   },
 ];
+
+function assertNotWhole({ complete, status, ended }: Answer, what?: string): void {
+  assert.deepEqual([complete && status !== 502, ended === 'hang'], [false, false], what);
+}
