@@ -6,6 +6,7 @@ import { EvenkeelError, type TerminationFlags } from '../core/errors.ts';
 import type { Arrival, ClientRequest, ClientResponse } from '../core/exchange.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { RequestBody } from '../forward/body-replay.ts';
+import { cutResponse } from '../forward/client-response.ts';
 import type { Attempt, ExchangeTimeouts, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import { DRAIN_BYTES } from './answers.ts';
@@ -177,7 +178,7 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
     this.#attempt?.abort();
     if (this.tunnelling) this.#settle(101, 'KD');
     else if (this.clientResponse.headersSent) {
-      this.clientResponse.destroy();
+      cutResponse(this.clientResponse);
       this.#settle(this.clientResponse.statusCode, 'KD');
     } else this.#fail(new EvenkeelError('EK_CLOSED', { flags: this.connectedAt === 0 ? 'KC' : 'KH' }));
   }
@@ -288,11 +289,11 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
         if (body.touched) body.drain(DRAIN_BYTES, () => this.clientRequest.destroy());
         return;
       }
-      if (response.headersSent || response.destroyed) response.destroy();
+      if (response.headersSent || response.destroyed) cutResponse(response);
       else status = this.#core.answer(this, error);
     } catch (fault) {
       this.#core.reportFault('next', fault); // the framework's, or a response that somebody else has tampered with
-      response.destroy();
+      cutResponse(response);
     } finally {
       this.#settle(status, error.flags);
     }
