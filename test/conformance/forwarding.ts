@@ -5,6 +5,7 @@ import { answersCases } from './answers.cases.ts';
 import { badResponseCases } from './bad-response.cases.ts';
 import { bodiesCases } from './bodies.cases.ts';
 import type { Case } from './case.ts';
+import { closingCases } from './closing.cases.ts';
 import { continueCases } from './continue.cases.ts';
 import { cutCases } from './cut.cases.ts';
 import { earlyAnswerCases } from './early-answer.cases.ts';
@@ -17,6 +18,7 @@ import { mountingCases } from './mounting.cases.ts';
 import { retriesCases } from './retries.cases.ts';
 import { reuseCases } from './reuse.cases.ts';
 import { rulesCases } from './rules.cases.ts';
+import { serversCases } from './servers.cases.ts';
 import { SKIPPED } from './skipped.ts';
 import { type Front, Stage } from './stage.ts';
 import { statusCases } from './status.cases.ts';
@@ -40,6 +42,8 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   hostile: hostileCases,
   'forwarding fields': forwardingFieldsCases,
   rules: rulesCases,
+  servers: serversCases,
+  closing: closingCases,
   'early answer': earlyAnswerCases,
 };
 
