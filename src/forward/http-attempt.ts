@@ -171,8 +171,10 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
   protected respond(head: ResponseHead, outgoing: MutableHead = head): boolean {
     const { exchange, connection } = this;
     exchange.respondedAt = this.#parts.environment.now();
-    if (head.authenticatesConnection && (head.status === 401 || head.status === 407))
+    if (head.authenticatesConnection && (head.status === 401 || head.status === 407) && exchange.session) {
       connection.owner = exchange.session;
+      exchange.session.authenticatedTo = this.endpoint.server;
+    }
     const refusal = exchange.onResponse(outgoing);
     if (refusal) {
       this.end(refusal);
