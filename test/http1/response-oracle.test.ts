@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { Agent, type IncomingMessage, request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import net from 'node:net';
 import { test } from 'node:test';
 import { mayBeTrailer } from '#src/http1/response-head.ts';
@@ -109,7 +109,7 @@ interface NodesView {
 
 async function nodesView(port: number, method: string, index: number): Promise<NodesView> {
   const interim: number[] = [];
-  const sent = request({ port, host: '127.0.0.1', method, path: `/${index}`, agent: new Agent({ keepAlive: true }) });
+  const sent = request({ port, host: '127.0.0.1', method, path: `/${index}`, agent: false });
   sent.on('information', ({ statusCode }) => interim.push(statusCode));
   sent.end();
   const nothing = { status: 0, interim, rawHeaders: [], body: '', rawTrailers: [] };
@@ -186,6 +186,8 @@ function isKnown(text: string, { head, interim }: ReadResponse, { end }: NodesVi
   if (end === 'HPE_UNEXPECTED_CONTENT_LENGTH') return true; // equal lengths are one: RFC 9110 §8.6
   if (end === 'HPE_INVALID_CONTENT_LENGTH') return head?.bodyKind === 'chunked'; // a length in the trailers
   if (end === 'HPE_CLOSED_CONNECTION') return interim.length > 0; // Connection: close in an interim response
+  // llhttp takes a tab behind `chunked` for a part of the word.
+  if (/\r\ntransfer-encoding:[^\r]*\t[^\r]*\r\n/i.test(text)) return true;
   return end === 'HPE_STRICT' && /\r\n[0-9a-f]+;/i.test(text); // the letters of a chunk's extension
 }
 
