@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { atOnce } from '../core/at-once.ts';
 import type { EvenkeelError } from '../core/errors.ts';
 import type { Arrival, ClientRequest, ClientResponse, RequestHandler } from '../core/exchange.ts';
 import { OptionReader } from '../core/options.ts';
@@ -230,7 +231,7 @@ export function rewritten(
   request: unknown,
 ): string {
   try {
-    return String(rewriteUrl(url, request));
+    return String(atOnce(rewriteUrl(url, request)));
   } catch (error) {
     handler.reportFault('rewriteUrl', error);
     return '';

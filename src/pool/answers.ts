@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { type ServerResponse, STATUS_CODES } from 'node:http';
+import { atOnce } from '../core/at-once.ts';
 import type { RequestContext } from '../core/context.ts';
 import type { EvenkeelError } from '../core/errors.ts';
 import type { ClientRequest, ClientResponse } from '../core/exchange.ts';
@@ -7,6 +8,7 @@ import { type OptionReader, OptionReader as Reader, show } from '../core/options
 import type { RequestBody } from '../forward/body-replay.ts';
 import { isFieldValue, isToken } from '../http1/characters.ts';
 import { parseResponseHead } from '../http1/response-head.ts';
+import { UNTOUCHABLE } from './rules.ts';
 
 /** An answer of the user's own in place of one of ours. */
 export interface ErrorAnswer {
@@ -66,7 +68,7 @@ function readFile(
     const give = value as (context: RequestContext) => unknown;
     return (context) => {
       const faults: Reader['faults'] = [];
-      const answer = readAnswer(new Reader(give(context), read.pathOf(key), faults), status);
+      const answer = readAnswer(new Reader(atOnce(give(context)), read.pathOf(key), faults), status);
       if (faults[0]) throw new TypeError(`${faults[0].path}: ${faults[0].message}`);
       return answer;
     };
@@ -78,10 +80,13 @@ function readFile(
 
 function readAnswer(read: Reader, status: number): Answer {
   const headers: [string, string | readonly string[]][] = [];
-  const fields = read.any('headers') ?? {};
-  for (const [name, value] of Object.entries(fields as object)) {
+  const fields = read.read('headers', {}, "an object of fields: { 'content-type': 'text/html' }", (value) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined,
+  );
+  for (const [name, value] of Object.entries(fields)) {
     const lines: unknown[] = Array.isArray(value) ? value : [value];
-    if (isToken(name) && lines.every((line) => typeof line === 'string' && isFieldValue(line)))
+    const ours = UNTOUCHABLE.has(name.toLowerCase()) || name.toLowerCase() === 'trailer';
+    if (!ours && isToken(name) && lines.every((line) => typeof line === 'string' && isFieldValue(line)))
       headers.push([name, value as string | string[]]);
     else read.reject('headers', `the field ${show(name)} cannot be sent`);
   }
@@ -158,7 +163,7 @@ export function writeAnswer(
   response.statusCode = status;
   for (const name of response.getHeaderNames()) if (DESCRIBES_A_BODY.has(name)) response.removeHeader(name);
   for (const [name, value] of headers) response.setHeader(name, value);
-  response.setHeader('content-length', bytes.length);
+  if (status !== 204) response.setHeader('content-length', bytes.length);
   if (answers.retryAfterSeconds !== undefined && WAITED_FOR_A_SLOT.has(error.code))
     response.setHeader('retry-after', String(answers.retryAfterSeconds));
   if (clientRequest.httpVersionMajor === 1 && closes(refused, error)) response.setHeader('connection', 'close');

@@ -1,3 +1,4 @@
+import { atOnce } from '../core/at-once.ts';
 import type { RequestContext } from '../core/context.ts';
 import type { Environment } from '../core/environment.ts';
 import type { Scheduler, SchedulerFactory } from '../schedulers/scheduler.ts';
@@ -81,11 +82,21 @@ export class Balancer {
   }
 
   took(server: BackendServer): void {
-    if (server.scheduledWeight !== 0) this.#schedulerOf(server).took?.(server);
+    if (server.scheduledWeight === 0) return;
+    try {
+      this.#schedulerOf(server).took?.(server);
+    } catch (error) {
+      this.#options.onFault(error);
+    }
   }
 
   freed(server: BackendServer): void {
-    if (server.scheduledWeight !== 0) this.#schedulerOf(server).freed?.(server);
+    if (server.scheduledWeight === 0) return;
+    try {
+      this.#schedulerOf(server).freed?.(server);
+    } catch (error) {
+      this.#options.onFault(error);
+    }
   }
 
   /** A server with a free slot; `undefined`: there is none. */
@@ -111,8 +122,9 @@ export class Balancer {
   #ask(scheduler: Scheduler, context: RequestContext, avoid: BackendServer | undefined): BackendServer | undefined {
     try {
       const picked = scheduler.pick(context, avoid) as BackendServer | undefined;
-      if (picked === undefined || picked.scheduledWeight > 0) return picked;
-      throw new TypeError('the scheduler picked what is no usable server of its group');
+      if (picked === undefined || (picked.scheduledWeight > 0 && !picked.saturated)) return picked;
+      atOnce(picked);
+      throw new TypeError('the scheduler picked what is no usable server of its group, or one that is full');
     } catch (error) {
       this.#options.onFault(error);
       return this.#servers.find(

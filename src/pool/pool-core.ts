@@ -1,5 +1,6 @@
 import { isIPv4 } from 'node:net';
 import { Dialer } from '../connections/dial.ts';
+import { atOnce } from '../core/at-once.ts';
 import type { RequestContext } from '../core/context.ts';
 import { Deadlines } from '../core/deadlines.ts';
 import type { Environment } from '../core/environment.ts';
@@ -143,14 +144,16 @@ export class PoolCore {
     if (clientAddress) {
       try {
         const { method, url, headers, socket, remoteAddress, request } = context;
-        return clientAddress({
-          method,
-          url,
-          ...(headers && { headers }),
-          ...(socket && { socket }),
-          remoteAddress,
-          request,
-        });
+        return atOnce(
+          clientAddress({
+            method,
+            url,
+            ...(headers && { headers }),
+            ...(socket && { socket }),
+            remoteAddress,
+            request,
+          }),
+        );
       } catch (error) {
         this.reportFault('clientAddress', error);
         return undefined;

@@ -1,3 +1,4 @@
+import { atOnce } from '../core/at-once.ts';
 import type { RequestContext } from '../core/context.ts';
 import { type OptionReader, OptionReader as Reader, show } from '../core/options.ts';
 import { isFieldValue, isToken } from '../http1/characters.ts';
@@ -60,10 +61,13 @@ const NOT_SUPPORTED: Readonly<Record<string, string>> = Object.fromEntries(
 );
 
 /** Fields that frame the message or speak of one connection: ours to decide. */
-const UNTOUCHABLE: ReadonlySet<string> = new Set([
+export const UNTOUCHABLE: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
+  'http2-settings',
   'keep-alive',
+  'proxy-connection',
+  'te',
   'transfer-encoding',
   'upgrade',
 ]);
@@ -82,7 +86,7 @@ export function readRules<Context>(
     apply(context, headers, report) {
       for (const step of steps) {
         try {
-          if (step.condition === undefined || step.condition(context)) step.action(context, headers);
+          if (step.condition === undefined || atOnce(step.condition(context))) step.action(context, headers);
         } catch (error) {
           report(step.path, error);
         }
@@ -119,7 +123,7 @@ function compile<Context>(read: OptionReader): {
 function readAction<Context>(read: OptionReader, name: (typeof ACTIONS)[number]): Action<Context> | undefined {
   if (name === 'call') {
     const call = read.function<(context: Context) => void>('call');
-    return call && ((context) => call(context));
+    return call && ((context) => atOnce(call(context)));
   }
   if (name === 'delHeader') {
     const field = readName(read, name, read.any(name));
@@ -135,7 +139,7 @@ function readAction<Context>(read: OptionReader, name: (typeof ACTIONS)[number])
   if (field === undefined || value === undefined) return undefined;
   const put = name === 'setHeader' ? set : add;
   return (context, headers) => {
-    const text = value(context);
+    const text = atOnce(value(context));
     if (text === undefined) return;
     if (typeof text !== 'string' || !isFieldValue(text))
       throw new TypeError(`${show(text)} cannot be the value of the field ${field}`);
