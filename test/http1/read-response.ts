@@ -51,6 +51,7 @@ export function readResponse(pieces: readonly Buffer[], method = 'GET', closes =
     used += parser.execute(buffer, piece.length);
     buffer.fill(0);
   }
+  if (parser.done !== (end === 'complete')) throw new Error(`done is ${parser.done}, and yet: ${end}`);
   if (closes) parser.finish();
   return { interim, head, body, trailers, end, used };
 }

@@ -221,6 +221,9 @@ const BAD: readonly (readonly [text: string, reason: RegExp])[] = [
   ['HTTP/1.1 2000 OK\r\n\r\n', /status code/],
   ['HTTP/1.1 099 OK\r\n\r\n', /status code/],
   ['HTTP/1.1 2x0 OK\r\n\r\n', /status code/],
+  ['HTTP/1.1 :00 OK\r\n\r\n', /status code/],
+  ['HTTP/1.1 2:0 OK\r\n\r\n', /status code/],
+  ['HTTP/1.1 20: OK\r\n\r\n', /status code/],
   ['HTTP/1.1 200 O\0K\r\n\r\n', /status line/],
   ['HTTP/1.1 200 OK\rX\r\n\r\n', /status line/],
   // fields
@@ -322,6 +325,16 @@ test('limits hold to the byte: the largest head and the most fields are taken', 
     2 * MAX_FIELDS,
   );
   assert.equal(readResponse([latin1(`${'HTTP/1.1 103 x\r\n\r\n'.repeat(MAX_INTERIM)}${OK}\r\n`)]).end, 'complete');
+});
+
+test('a reason is taken to the letter, or is none', () => {
+  for (const [line, reason] of [
+    ['HTTP/1.1 200 OK', 'OK'],
+    ['HTTP/1.1 200  so-so \t\xfc ', ' so-so \t\xfc '],
+    ['HTTP/1.1 200 ', ''],
+    ['HTTP/1.1 200', ''],
+  ] as const)
+    assert.equal(readResponse([latin1(`${line}\r\ncontent-length: 0\r\n\r\n`)]).head?.reason, reason);
 });
 
 test('what concerns the connection is told: Keep-Alive, Upgrade, NTLM and Negotiate', () => {
