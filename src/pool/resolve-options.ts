@@ -133,6 +133,7 @@ function serverReader(
     const before = faults.length;
     const given: unknown = typeof raw === 'string' ? { address: raw } : raw;
     const own = new OptionReader(given, path, faults);
+    if (faults.length > before) return undefined;
     const read = new OptionReader(
       typeof given === 'object' && given !== null ? { ...inherited, ...withoutUndefined(given) } : {},
       path,

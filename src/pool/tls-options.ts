@@ -35,6 +35,7 @@ const KEYS = ['ca', 'caFile', 'cert', 'key', 'crt', 'sni', 'verifyhost', 'verify
  * @param own the server's own options, without those of `defaultServer`: only they are wrong on a plain address
  */
 export function readTls(read: OptionReader, tls: boolean, own: OptionReader): TlsSettings | undefined {
+  const before = read.faults.length;
   const ca = readPems(read, 'ca');
   const caFile = readFile(read, 'caFile');
   const [cert] = readPems(read, 'cert') ?? [];
@@ -59,6 +60,7 @@ export function readTls(read: OptionReader, tls: boolean, own: OptionReader): Tl
     for (const option of KEYS) if (own.has(option)) own.reject(option, 'needs an https: address');
     return undefined;
   }
+  if (read.faults.length > before) return settings;
   try {
     createSecureContext({
       ...(settings.ca !== undefined && { ca: settings.ca as Pem | Pem[] }),

@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ConfigError, Pool } from '#src/index.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
+
+/** `path: message` of every fault; nothing may have been started. */
+function faultsOf(options: unknown): string[] {
+  const clock = new VirtualClock();
+  let faults: string[] = [];
+  try {
+    void new Pool(options as never, clock).close();
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    faults = error.faults.map(({ path, message }) => `${path}: ${message}`);
+    assert.equal(clock.pending, 0, 'no check was started');
+  }
+  return faults;
+}
+
+const A = '127.0.0.1:3001';
+
+/** Each wrong option, and how its fault begins. */
+const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
+  [5, 'options: 5 is not an object'],
+  [null, 'options: null is not an object'],
+  [[A], 'options: ["127.0.0.1:3001"] is not an object'],
+  // the pool
+  [{ name: '' }, 'name: "" is not allowed; allowed: a string that is not empty'],
+  [{ balance: 'fastest' }, `balance: "fastest" is not allowed; allowed: 'roundrobin', 'leastconn', 'random'`],
+  [{ balance: 'uri' }, 'balance: not supported (HAProxy: balance uri)'],
+  [{ balance: 'random(0)' }, 'balance'],
+  [
+    { balance: { algorithm: 'random', draws: 99 } },
+    'balance.draws: 99 is not allowed; allowed: an integer from 1 to 16',
+  ],
+  [{ balance: { algorithm: 'roundrobin', draws: 2 } }, 'balance.draws: is not an option'],
+  [
+    { balance: () => ({ pick: () => undefined }) },
+    'balance: the function returned {}; allowed: an object with add, remove, reweigh and pick',
+  ],
+  [{ servers: A }, 'servers: "127.0.0.1:3001" is not allowed; allowed: an array of addresses and server options'],
+  [{ allbackups: 1 }, 'allbackups: 1 is not allowed; allowed: true or false'],
+  [{ startOffset: 70_000 }, 'startOffset: 70000 is not allowed; allowed: an integer from 0 to 65535'],
+  [{ retries: 101 }, 'retries: 101 is not allowed; allowed: an integer from 0 to 100'],
+  [{ retryOn: 'always' }, `retryOn: "always" is not allowed; allowed: 'none', 'conn-failure'`],
+  [{ retryOn: ['none', 'conn-failure'] }, 'retryOn: ["none","conn-failure"] is not allowed'],
+  [{ redispatch: 1.5 }, 'redispatch: 1.5 is not allowed; allowed: true, false or an integer from -100 to 100'],
+  [{ bufferBody: '1xb' }, 'bufferBody: "1xb" is not allowed; allowed: a size'],
+  [
+    { httpReuse: 'sometimes' },
+    `httpReuse: "sometimes" is not allowed; allowed: 'never', 'safe', 'aggressive', 'always'`,
+  ],
+  [{ engine: 'http2' }, `engine: "http2" is not allowed; allowed: 'http1', 'http-proxy-3'`],
+  [{ httpProxy: {} }, "httpProxy: needs engine: 'http-proxy-3'"],
+  [{ clientAddress: '1.2.3.4' }, 'clientAddress: "1.2.3.4" is not allowed; allowed: a function'],
+  [{ retryAfter: '2d' }, 'retryAfter: "2d" is not allowed; allowed: a duration'],
+  // times
+  [{ timeout: '5s' }, 'timeout: "5s" is not an object'],
+  [{ timeout: { connect: 0 } }, 'timeout.connect: 0 is not allowed; allowed: a duration'],
+  [{ timeout: { server: '5' } }, 'timeout.server: "5" is not allowed'],
+  [{ timeout: { check: 'infinite' } }, 'timeout.check: "infinite" is not allowed'],
+  [
+    { timeout: { queue: '5s' } },
+    'timeout.queue: not supported (HAProxy: timeout queue): a request that finds every server full is refused at once',
+  ],
+  [{ timeout: { total: '5s' } }, 'timeout.total: not supported: no limit over all attempts exists yet'],
+  [{ timeout: { tunel: '5s' } }, 'timeout.tunel: is not an option'],
+  // forwarding
+  [{ forwardfor: 'except' }, 'forwardfor: "except" is not allowed'],
+  [
+    { forwardfor: { except: '10.0.0.0/99' } },
+    'forwardfor.except: "10.0.0.0/99" is not allowed; allowed: addresses or networks',
+  ],
+  [{ forwardfor: { header: 'a b' } }, `forwardfor.header: "a b" is not allowed; allowed: a field's name`],
+  [{ forwarded: 'proto to' }, 'forwarded: "proto to" is not allowed'],
+  [{ forwardedHeaders: { port: true } }, 'forwardedHeaders.port: is not an option'],
+  [{ httpRequest: {} }, 'httpRequest: {} is not allowed; allowed: an array of rules'],
+  // HAProxy's own
+  [{ stickTable: {} }, 'stickTable: not supported (HAProxy: stick-table)'],
+  [{ cookie: 'SRV insert' }, 'cookie: not supported (HAProxy: cookie)'],
+  [{ servers: [{ address: A, minconn: 1 }] }, 'servers[0].minconn: not supported (HAProxy: minconn)'],
+  [{ servers: [{ address: A, agentCheck: true }] }, 'servers[0].agentCheck: not supported (HAProxy: agent-check)'],
+  [{ 'retry-on': 'none' }, "retry-on: is not an option; did you mean 'retryOn'?"],
+  [
+    { servers: [{ address: A, 'pool-max-conn': 1 }] },
+    "servers[0].pool-max-conn: is not an option; did you mean 'poolMaxConn'?",
+  ],
+  [{ server: A }, 'server: is not an option'],
+  // servers
+  [{ servers: [5] }, 'servers[0]: 5 is not an object'],
+  [{ servers: [{}] }, "servers[0].address: is missing; allowed: 'http://host:port'"],
+  [{ servers: ['example.com'] }, `servers[0].address: "example.com" is not allowed; allowed: 'http://host:port'`],
+  [{ servers: ['http://a:80/path'] }, 'servers[0].address: "http://a:80/path" is not allowed'],
+  [
+    { servers: [{ address: A, weight: 257 }] },
+    'servers[0].weight: 257 is not allowed; allowed: an integer from 0 to 256',
+  ],
+  [{ servers: [{ address: A, maxconn: -1 }] }, 'servers[0].maxconn: -1 is not allowed'],
+  [{ servers: [{ address: A, id: 0 }] }, 'servers[0].id: 0 is not allowed'],
+  [{ servers: [{ address: A, name: 'a b' }] }, 'servers[0].name: "a b" is not allowed'],
+  [{ servers: [{ address: A, slowstart: 'infinite' }] }, 'servers[0].slowstart: "infinite" is not allowed'],
+  [{ servers: [{ address: A, check: 'nonesuch' }] }, 'servers[0].check: "nonesuch" is not allowed'],
+  [{ servers: [{ address: A, verify: 'none' }] }, 'servers[0].verify: needs an https: address'],
+  [
+    { servers: [{ address: 'https://a', alpn: ['h2'] }] },
+    `servers[0].alpn: ["h2"] is not allowed; allowed: ['http/1.1']`,
+  ],
+  [{ servers: [{ address: 'https://a', key: '-----BEGIN x' }] }, "servers[0].key: 'key' needs 'cert'"],
+  [{ servers: [{ address: 'https://a', caFile: '/nonesuch' }] }, 'servers[0].caFile: cannot be read: ENOENT'],
+  [
+    { servers: [{ address: 'https://a', cert: '-----BEGIN x', key: '-----BEGIN x' }] },
+    'servers[0].cert: cannot be used',
+  ],
+  [
+    {
+      servers: [
+        { address: A, name: 'x' },
+        { address: A, name: 'x' },
+      ],
+    },
+    'servers: the name "x" is given to two servers',
+  ],
+  [
+    {
+      servers: [
+        { address: A, id: 7 },
+        { address: A, id: 7 },
+      ],
+    },
+    'servers: the id 7 is given to two servers',
+  ],
+  [{ servers: [{ address: A, name: 's2' }, A] }, 'servers: the name "s2" is given to two servers'],
+  [{ servers: [A], httpchk: true }, "httpchk: no server is checked: give one 'check: true'"],
+  // what all servers share
+  [{ defaultServer: 5 }, 'defaultServer: 5 is not an object'],
+  [{ defaultServer: { weight: 'x' }, servers: [A, A] }, 'defaultServer.weight: "x" is not allowed'],
+  [{ defaultServer: { name: 'x' } }, 'defaultServer.name: belongs to one server and cannot be a default'],
+  [{ defaultServer: { wieght: 1 } }, 'defaultServer.wieght: is not an option'],
+];
+
+test('each wrong option is one fault that says where, what, and what is allowed', () => {
+  const unexpected = WRONG.flatMap(([options, fault]) => {
+    const faults = faultsOf(options);
+    const asExpected = faults.length === 1 && faults[0]?.startsWith(fault);
+    return asExpected ? [] : [`${JSON.stringify(options)}: ${faults.join(' | ')}`];
+  });
+  assert.equal(unexpected.length, 0, unexpected.join('\n'));
+});
+
+test('all faults come at once, wherever they are', () => {
+  const faults = faultsOf({
+    retries: -1,
+    colour: 'red',
+    timeout: { connect: 'soon', server: 0 },
+    defaultServer: { rise: 0, inter: 'x' },
+    servers: [
+      'nowhere',
+      { address: A, weight: 999, maxconn: 'many' },
+      { address: A, name: 'a', id: 1 },
+      { address: A, name: 'a', id: 1 },
+    ],
+    httpRequest: [{ deny: 403 }],
+    errorfiles: { 200: {} },
+  });
+  assert.deepEqual(faults.map((fault) => fault.split(': ')[0]).sort(), [
+    ...['colour', 'defaultServer.inter', 'defaultServer.rise', 'errorfiles.200', 'httpRequest[0].deny', 'retries'],
+    ...['servers', 'servers', 'servers[0].address', 'servers[1].maxconn', 'servers[1].weight'],
+    ...['timeout.connect', 'timeout.server'],
+  ]);
+});
+
+test('what is right is taken: every option at once, in HAProxy’s words where it has some', () => {
+  const faults = faultsOf({
+    name: 'api',
+    balance: 'random(3)',
+    defaultServer: {
+      check: true,
+      inter: '1s',
+      fastinter: 500,
+      downinter: '1m',
+      rise: 1,
+      fall: 5,
+      initState: 'up',
+      slowstart: '10s',
+    },
+    servers: [
+      A,
+      { address: 'https://example.com', name: 'b', id: 9, sni: 'x.test', verify: 'none', alpn: ['http/1.1'] },
+      'unix:/run/a.sock',
+      { address: '[::1]:80', backup: true, disabled: true, weight: 0, maxconn: 5 },
+    ],
+    allbackups: true,
+    startOffset: 3,
+    httpchk: 'GET /health HTTP/1.1',
+    healthchecks: { db: { type: 'tcp' } },
+    timeout: {
+      connect: 'infinite',
+      server: '1m',
+      client: 100,
+      tunnel: '1h',
+      serverFin: '1s',
+      clientFin: '1s',
+      check: '1s',
+    },
+    retries: 0,
+    retryOn: ['conn-failure', 'junk-response'],
+    redispatch: -3,
+    retryNonIdempotent: true,
+    bufferBody: '1mb',
+    httpReuse: 'always',
+    forwardfor: 'except 127.0.0.0/8 header X-Client if-none',
+    forwarded: 'proto for',
+    forwardedHeaders: { proto: true },
+    changeOrigin: true,
+    clientAddress: () => '1.2.3.4',
+    httpRequest: [{ setHeader: ['a', 'b'] }],
+    httpResponse: [],
+    errorfiles: {},
+    retryAfter: '5s',
+    engine: 'http1',
+  });
+  assert.deepEqual(faults, []);
+  assert.deepEqual(faultsOf({}), []);
+  assert.deepEqual(faultsOf(undefined), []);
+  assert.deepEqual(faultsOf({ retries: undefined, servers: [{ address: A, weight: undefined }] }), []);
+});
