@@ -204,9 +204,12 @@ export class HttpProxyAttempt
     const { clientResponse } = this.exchange;
     const { complete, excess, gone } = this.connection;
     if (this.phase !== 'streaming') return;
-    // Node's parser takes a reset for an end, too.
-    if (!complete || this.#delivered !== this.#received) {
-      this.cut(gone ? 'SD' : 'PD');
+    if (!complete) {
+      this.cut(gone ? 'SD' : 'PD'); // Node's parser takes a reset for an end, too
+      return;
+    }
+    if (this.#delivered !== this.#received) {
+      this.cut('PD');
       return;
     }
     writeTrailers(clientResponse, this.#trailers);

@@ -11,6 +11,7 @@ import type { Carry } from './http-proxy-call.ts';
 import { HttpProxyConnection } from './http-proxy-connection.ts';
 import { HttpProxyEvents } from './http-proxy-events.ts';
 import type { HttpProxySettings } from './http-proxy-options.ts';
+import type { RequestStandIn } from './http-proxy-request.ts';
 import type { EngineParts } from './http1-engine.ts';
 import { connectionKey, takeKept } from './kept-connection.ts';
 
@@ -38,7 +39,10 @@ export class HttpProxyEngine implements Forwarder {
     const proxy = createProxyServer(settings.passedOn);
     const events = new HttpProxyEvents(settings.on, report);
     events.listen(proxy as EventEmitter);
-    if (settings.rewritesLocation) proxy.on('proxyRes', protectLocation);
+    if (settings.rewritesLocation) {
+      const prepare = prepareLocation.bind(undefined, settings.hostRewrite);
+      (proxy as EventEmitter).on('proxyRes', prepare);
+    }
     // Its types ask for Node's own request and response; it uses of them what the stand-ins have.
     const carry = proxy.web as unknown as Carry;
     const forwarding = { ...parts.forwarding, changeOrigin: false };
@@ -73,11 +77,19 @@ export class HttpProxyEngine implements Forwarder {
   }
 }
 
-/** http-proxy-3 throws at a `Location` that is no URL; it leaves alone what is no string. */
-function protectLocation({ headers }: IncomingMessage): void {
+/**
+ * Sees to it that http-proxy-3 can rewrite a `Location`: it throws at what is no URL, but leaves alone what is no string; and
+ * it keeps the server's port where the new host names none.
+ */
+function prepareLocation(host: string | undefined, { headers }: IncomingMessage, request: RequestStandIn): void {
   const { location } = headers;
+  if (location === undefined) return;
   const base = 'http://base.invalid';
-  if (typeof location !== 'string' || URL.canParse(location.startsWith('//') ? base + location : location, base))
+  const url = URL.parse(location.startsWith('//') ? base + location : location, base);
+  if (!url) {
+    (headers as Record<string, unknown>)['location'] = [location];
     return;
-  (headers as Record<string, unknown>)['location'] = [location];
+  }
+  const wanted = host ?? String(request.headers['host']);
+  request.headers['host'] = /:\d+$/.test(wanted) ? wanted : `${wanted}:${url.protocol === 'https:' ? 443 : 80}`;
 }

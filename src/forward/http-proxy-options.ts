@@ -74,6 +74,7 @@ export interface HttpProxySettings {
   /** What http-proxy-3 itself is given. */
   readonly passedOn: object;
   readonly rewritesLocation: boolean;
+  readonly hostRewrite: string | undefined;
   readonly followRedirects: boolean;
   readonly changeOrigin: boolean | undefined;
   readonly secure: boolean;
@@ -123,8 +124,7 @@ export function readHttpProxyOptions(read: OptionReader): HttpProxySettings {
   const protocolRewrite = read.oneOf('protocolRewrite', ['http', 'https'], { default: undefined });
   const settings: HttpProxySettings = {
     passedOn: withoutUndefined({
-      hostRewrite,
-      autoRewrite,
+      autoRewrite: autoRewrite || hostRewrite !== undefined,
       protocolRewrite,
       cookieDomainRewrite: readCookieRewrite(read, 'cookieDomainRewrite'),
       cookiePathRewrite: readCookieRewrite(read, 'cookiePathRewrite'),
@@ -133,6 +133,7 @@ export function readHttpProxyOptions(read: OptionReader): HttpProxySettings {
       preserveHeaderKeyCase: read.boolean('preserveHeaderKeyCase', { default: false }),
       auth: read.string('auth', { default: undefined, allowed: "'user:password'", test: /^[^:]*:/ }),
     }),
+    hostRewrite,
     rewritesLocation: hostRewrite !== undefined || autoRewrite || protocolRewrite !== undefined,
     followRedirects: read.boolean('followRedirects', { default: false }),
     changeOrigin: read.boolean('changeOrigin', { default: undefined }),
