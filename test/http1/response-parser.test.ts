@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MAX_FIELDS, MAX_HEAD_BYTES } from '#src/http1/response-head.ts';
-import { MAX_INTERIM } from '#src/http1/response-parser.ts';
+import { MAX_INTERIM, ResponseParser } from '#src/http1/response-parser.ts';
 import { readResponse } from './read-response.ts';
 
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
@@ -325,6 +325,33 @@ test('limits hold to the byte: the largest head and the most fields are taken', 
     2 * MAX_FIELDS,
   );
   assert.equal(readResponse([latin1(`${'HTTP/1.1 103 x\r\n\r\n'.repeat(MAX_INTERIM)}${OK}\r\n`)]).end, 'complete');
+});
+
+test('one parser reads response after response: nothing of one is left to the next', () => {
+  const told: string[] = [];
+  const parser = new ResponseParser({
+    onInterim: () => {},
+    onWhole: ({ status }, body) => told.push(`${status} ${body}`),
+    onHead: ({ status }) => told.push(`${status}`),
+    onBody: () => {},
+    onEnd: () => told.push('end'),
+    onBad: (reason) => told.push(reason),
+  });
+  const read = (text: string): void => {
+    parser.reset('GET');
+    assert.deepEqual([parser.received, parser.done, parser.remaining], [false, false, 0]);
+    parser.execute(latin1(text), text.length);
+    assert.equal(parser.received, true);
+  };
+  const interims = 'HTTP/1.1 103 x\r\n\r\n'.repeat(MAX_INTERIM);
+  read(`${interims}${OK}content-length: 1\r\n\r\na`);
+  read(`${interims}${OK}content-length: 1\r\n\r\nb`);
+  read(`${OK}content-length: 9\r\n\r\nabc`);
+  assert.equal(parser.remaining, 6);
+  read(`${CHUNKED}x`);
+  read(`${OK}a: b`); // and the rest never comes
+  read(`${OK}content-length: 1\r\n\r\nc`);
+  assert.deepEqual(told, ['200 a', '200 b', '200', 'an illegal chunk size', '200 c']);
 });
 
 test('a reason is taken to the letter, or is none', () => {
