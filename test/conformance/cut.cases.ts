@@ -85,17 +85,17 @@ export const cutCases: readonly Case[] = [
     async run(stage) {
       const { front } = await stage.both(
         ({ socket }) => {
-          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n');
-          let left = 6;
+          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n');
+          let left = 8;
           const timer = setInterval(() => {
             socket.write('x');
             if (--left === 0) clearInterval(timer);
-          }, 60);
+          }, 100);
         },
-        { timeout: { server: 200 } },
+        { timeout: { server: 600 } },
       );
       const answer = await front.send();
-      assert.deepEqual([answer.body, answer.complete], ['xxxxxx', true]);
+      assert.deepEqual([answer.body, answer.complete], ['xxxxxxxx', true]);
     },
   },
 ];

@@ -60,7 +60,7 @@ async function play(fault: Fault, setup: string, post: boolean): Promise<Seen> {
   if (fault.refuses) await bad.stop();
   const good = await Origin.start(answersOk(GOOD));
   const servers = [bad.url, ...(setup === 'redispatch' || setup === 'retry-all' ? [good.url] : [])];
-  const pool = new Pool({ ...SETUPS[setup], servers, timeout: { connect: 300, server: 300, client: 5_000 } });
+  const pool = new Pool({ ...SETUPS[setup], servers, timeout: { connect: 1_000, server: 1_000, client: 5_000 } });
   const server = http.createServer(pool.middleware()).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const client = await RawClient.open(portOf(server));
