@@ -95,8 +95,10 @@ export interface Explanation {
 }
 
 export function poolStats(name: string, core: PoolCore, monitor: Monitor): PoolStats {
-  const servers: Record<string, ServerStats> = {};
-  for (const server of core.balancer.servers) servers[server.name] = serverStats(server, monitor);
+  // A server may be called `__proto__`.
+  const servers = Object.fromEntries(
+    core.balancer.servers.map((server) => [server.name, serverStats(server, monitor)]),
+  );
   const state = core.balancer.usableCount > 0 || core.balancer.servers.length === 0 ? 'UP' : 'DOWN';
   return Object.freeze({
     name,

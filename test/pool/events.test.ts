@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { Pool, type PoolOptions, type RequestEvent } from '#src/index.ts';
+import { answersOk, Origin, type Script } from '../support/origin.ts';
+import { RawClient } from '../support/raw-client.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
+import { nowhere } from './picks.ts';
+
+/** A pool in front of one server, and a client of it. All is closed when the test is over. */
+async function stage(
+  t: TestContext,
+  script: Script,
+  options: PoolOptions = {},
+): Promise<{ pool: Pool; origin: Origin; client: RawClient }> {
+  const origin = await Origin.start(script);
+  const pool = new Pool({ servers: [{ address: origin.url, name: 'a' }], ...options });
+  const front = createServer(pool.middleware());
+  await once(front.listen(0, '127.0.0.1'), 'listening');
+  const client = await RawClient.open((front.address() as AddressInfo).port);
+  t.after(async () => {
+    client.leave();
+    front.close();
+    await pool.close();
+    await origin.stop();
+  });
+  return { pool, origin, client };
+}
+
+function nextRequest(pool: Pool): Promise<RequestEvent> {
+  return new Promise((resolve) => pool.once('request', resolve));
+}
+
+test('request: told once, at the end, with all that is known', async (t) => {
+  const { pool, client } = await stage(t, answersOk('hello'));
+  const told: RequestEvent[] = [];
+  pool.on('request', (event) => told.push(event));
+  const end = nextRequest(pool);
+  await client.send({ method: 'POST', path: '/x?y', body: 'abc' });
+  const { queueMs, connectMs, responseMs, totalMs, ...event } = await end;
+  assert.deepEqual(event, {
+    method: 'POST',
+    url: '/x?y',
+    server: 'a',
+    status: 200,
+    flags: '--',
+    retries: 0,
+    redispatched: false,
+    bytesIn: 3,
+    bytesOut: 5,
+  });
+  assert.equal(queueMs, 0);
+  assert.ok(
+    connectMs > 0 && responseMs > 0 && totalMs >= connectMs + responseMs,
+    JSON.stringify({ connectMs, responseMs, totalMs }),
+  );
+  const kept = nextRequest(pool);
+  await client.send();
+  assert.equal((await kept).connectMs, 0, 'over a kept connection');
+  assert.equal(told.length, 2);
+});
+
+test('request: a failure says how and where', async (t) => {
+  const { pool, origin, client } = await stage(t, (request) => request.socket.destroy(), { servers: [] });
+  const first = nextRequest(pool);
+  await client.send();
+  assert.deepEqual([(await first).status, (await first).flags, (await first).server], [503, 'SC', undefined]);
+
+  pool.addServer({ address: origin.url, name: 'a' });
+  pool.addServer({ address: origin.url, name: 'b' });
+  const second = nextRequest(pool);
+  await client.send();
+  const { status, flags, retries, redispatched } = await second;
+  assert.deepEqual(
+    { status, flags, retries, redispatched },
+    { status: 502, flags: 'SH', retries: 3, redispatched: true },
+  );
+});
+
+test('request: what nobody hears is not even made', async (t) => {
+  const { pool, client } = await stage(t, answersOk());
+  const emit = t.mock.method(pool, 'emit');
+  await client.send();
+  assert.deepEqual(
+    emit.mock.calls.map(({ arguments: [event] }) => event),
+    [],
+  );
+  const heard = nextRequest(pool);
+  await client.send();
+  await heard;
+  await client.send();
+  assert.deepEqual(
+    emit.mock.calls.map(({ arguments: [event] }) => event),
+    ['request'],
+    'once was enough',
+  );
+});
+
+test('a listener that throws or rejects is warned of once, and hurts nobody', async (t) => {
+  const warnings: string[] = [];
+  const emitWarning = t.mock.method(
+    process,
+    'emitWarning',
+    (text: string) => void warnings.push(text.split('\n')[0] ?? ''),
+  );
+  const pool = new Pool({ servers: nowhere('a') }, new VirtualClock());
+  const heard: string[] = [];
+  pool.on('server:weight', () => {
+    throw new Error('broken');
+  });
+  pool.on('server:weight', async () => Promise.reject(new Error('rejected')));
+  pool.on('server:weight', ({ to }) => heard.push(`weight ${to}`));
+  pool.on('server:state', () => {
+    throw 'a string';
+  });
+  for (const weight of [2, 3, 4]) pool.server('a').setWeight(weight);
+  pool.server('a').setState('drain');
+  await new Promise(setImmediate);
+  assert.deepEqual(heard, ['weight 2', 'weight 3', 'weight 4']);
+  assert.deepEqual(warnings.sort(), [
+    "a listener of 'server:state' threw: a string",
+    "a listener of 'server:weight' threw: Error: broken",
+    "a listener of 'server:weight' threw: Error: rejected",
+  ]);
+  assert.equal(emitWarning.mock.calls[0]?.arguments[1], 'EvenkeelWarning');
+});
+
+test('listeners are taken off as they were put on', () => {
+  const pool = new Pool({ servers: nowhere('a') }, new VirtualClock());
+  const heard: string[] = [];
+  const listener = (): unknown => heard.push('on');
+  const once = (): unknown => heard.push('once');
+  pool.on('server:weight', listener);
+  pool.addListener('server:weight', listener);
+  pool.once('server:weight', once);
+  assert.deepEqual(
+    [pool.listenerCount('server:weight'), pool.listeners('server:weight')],
+    [3, [listener, listener, once]],
+  );
+  pool.server('a').setWeight(2);
+  pool.server('a').setWeight(3);
+  assert.deepEqual(heard, ['on', 'on', 'once', 'on', 'on']);
+  pool.removeListener('server:weight', listener);
+  pool.once('server:weight', once);
+  pool.off('server:weight', once);
+  pool.server('a').setWeight(4);
+  assert.deepEqual([heard.length, pool.listenerCount('server:weight')], [5, 0]);
+});
+
+test('a listener may change the pool that tells it', () => {
+  const pool = new Pool({ servers: nowhere('a', 'b') }, new VirtualClock());
+  const told: string[] = [];
+  pool.on('server:state', ({ server, to }) => {
+    told.push(`${server} ${to}`);
+    if (server === 'a' && to === 'drain') pool.server('b').setState('drain');
+    if (server === 'b') pool.server('a').setState('ready');
+  });
+  pool.server('a').setState('drain');
+  assert.deepEqual(
+    [told, pool.server('a').state, pool.explain().candidates],
+    [['a drain', 'b drain', 'a ready'], 'no check', ['a']],
+  );
+});
