@@ -124,7 +124,7 @@ const REFUSED_FILES: readonly [unknown, RegExp][] = [
   [{ servers: ['a:1'], grace: -1 }, /^pool\.json: grace: -1 is not allowed/],
   [{ servers: ['a:1'], retries: 'many' }, /^pool\.json: retries: "many" is not allowed/],
   [{ servers: [{ address: 'a:1', weight: -1 }] }, /^pool\.json: servers\[0\]\.weight: -1 is not allowed/],
-  [{ servers: ['a:1'], defaultServer: 7 }, /^2 faults: \(1\) pool\.json: defaultServer: 7 is not an object \(2\) pool\.json: servers\[0\]\.weight: /],
+  [{ servers: ['a:1'], defaultServer: 7 }, /^pool\.json: defaultServer: 7 is not an object/],
   ['{"servers": ["a:1"], "__proto__": {"x": 1}}', /^pool\.json: __proto__: is not an option/],
 ];
 
@@ -136,7 +136,10 @@ for (const [content, message] of REFUSED_FILES) {
 
 test('faults are told where they were written, in the file or on the command line', (t) => {
   const path = file(t, { servers: [{ address: 'b:2', weight: -1 }], defaultServer: 7 });
-  assert.match(complaint('--config', path, '--inter', '1s'), /^2 faults: \(1\) pool\.json: defaultServer: 7 is not an object \(2\) pool\.json: servers\[0\]\.weight: /);
+  assert.match(
+    complaint('--config', path, '--inter', '1s'),
+    /^2 faults: \(1\) pool\.json: defaultServer: 7 is not an object \(2\) pool\.json: servers\[0\]\.weight: /,
+  );
   const other = file(t, { servers: [{ address: 'b:2', weight: -1 }] });
   assert.match(
     complaint('a:1;weight=-2', '--config', other),
