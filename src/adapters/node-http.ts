@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
+import { IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { atOnce } from '../core/at-once.ts';
 import type { EvenkeelError } from '../core/errors.ts';
@@ -141,10 +141,12 @@ export function attach(handler: RequestHandler, server: AttachableServer, option
     claim(listener, (url) => coverageOf(path, url));
     return listener;
   };
-  const connect = (request: IncomingMessage, socket: Duplex): void => {
-    socket.on('error', ignore);
+  // Over HTTP/2 there is no socket to take: Node gives the response.
+  const connect = (request: ClientRequest, taken: Duplex | ClientResponse): void => {
+    taken.on('error', ignore);
     if (placeOf(server, 'connect', connect, '') !== 'take') return;
-    const response = responseOn(request, socket);
+    const response =
+      request instanceof IncomingMessage ? responseOn(request, taken as Duplex) : (taken as ClientResponse);
     if (response)
       handler.handle(request, response, {
         target: request.url ?? '',
