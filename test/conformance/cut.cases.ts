@@ -81,6 +81,34 @@ export const cutCases: readonly Case[] = [
     },
   },
   {
+    name: 'a client that takes nothing of a response for timeout.client is cut: cD',
+    async run(stage) {
+      const { origin, front } = await stage.both(
+        ({ socket }) => {
+          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n');
+          const piece = Buffer.alloc(1_000_000);
+          const pour = (): void => {
+            while (!socket.destroyed && socket.write(piece));
+          };
+          socket.on('drain', pour);
+          pour();
+        },
+        { timeout: { client: 150 } },
+      );
+      const client = await front.client();
+      const exchange = client.start();
+      exchange.keepsBody = false;
+      exchange.pause();
+      const event = await front.event();
+      assert.deepEqual([event.status, event.flags], [200, 'cD']);
+      assert.deepEqual([front.stats().srv_abrt, front.stats().cli_abrt], [0, 1]);
+      await (await origin.connection(1)).closed;
+      exchange.resume();
+      const answer = await exchange.end;
+      assert.deepEqual([answer.complete, answer.ended === 'hang'], [false, false]);
+    },
+  },
+  {
     name: 'a body that goes on slowly is not cut: timeout.server is between two pieces',
     async run(stage) {
       const { front } = await stage.both(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Ability, ADAPTERS, type EngineName, WHY_NOT } from '../support/fronts.ts';
 import { answersCases } from './answers.cases.ts';
+import { attachingCases } from './attaching.cases.ts';
 import { badResponseCases } from './bad-response.cases.ts';
 import { bodiesCases } from './bodies.cases.ts';
 import type { Case } from './case.ts';
@@ -42,6 +43,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   hostile: hostileCases,
   'forwarding fields': forwardingFieldsCases,
   rules: rulesCases,
+  attaching: attachingCases,
   servers: serversCases,
   closing: closingCases,
   'early answer': earlyAnswerCases,

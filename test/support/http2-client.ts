@@ -25,7 +25,8 @@ export class Http2Client implements Client {
   start(spec: RequestSpec = {}): Http2Exchange {
     const { method = 'GET', path = '/', host = 'front.test', fields = [], body, framing } = spec;
     const headers: Record<string, string | string[]> = Object.create(null);
-    Object.assign(headers, { ':method': method, ':path': path, ':scheme': 'http' });
+    headers[':method'] = method;
+    if (method !== 'CONNECT') Object.assign(headers, { ':path': path, ':scheme': 'http' });
     if (host !== null) headers[':authority'] = host;
     for (const [name, value] of fields) {
       const known = headers[name.toLowerCase()];
