@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { type HttpProxyOptions, Pool } from '#src/index.ts';
 import { within } from '../conformance/stage.ts';
 import { portOf } from '../support/fronts.ts';
-import { answersOk, ok } from '../support/origin.ts';
+import { answersOk, ok, type Script } from '../support/origin.ts';
 import { switching, UpgradeClient, UpgradeOrigin } from '../support/upgrade-origin.ts';
 import { proxied, proxyStage } from './http-proxy-stage.ts';
 
@@ -109,6 +109,9 @@ test('listeners that make an end of their own: nothing hangs, nothing is uncaugh
     'destroys the request': [{ proxyReq: (proxyReq) => void proxyReq.destroy() }, 502],
     'destroys the request with an error': [{ proxyReq: (proxyReq) => void proxyReq.destroy(new Error('no')) }, 502],
     'destroys the socket': [{ proxyReq: (_proxyReq, _req, _res, _options, socket) => void socket.destroy() }, 502],
+    'writes to the request': [{ proxyReq: (proxyReq) => void proxyReq.write('own') }, 0],
+    'sends the head': [{ proxyReq: (proxyReq) => proxyReq.flushHeaders() }, 200],
+    'sets a trailer': [{ proxyReq: (proxyReq) => void proxyReq.setHeader('trailer', 'x-sum') }, 502],
     'ends the request': [{ proxyReq: (proxyReq) => void proxyReq.end() }, 502],
     'answers before': [{ proxyReq: (_proxyReq, _req, res) => void res.writeHead(418).end('own') }, 418],
     'answers after': [{ proxyRes: (_proxyRes, _req, res) => void res.writeHead(418).end('own') }, 418],
@@ -116,19 +119,19 @@ test('listeners that make an end of their own: nothing hangs, nothing is uncaugh
     'sets what no field can be': [{ proxyRes: (proxyRes) => Object.assign(proxyRes.headers, { 'set-cookie': 7 }) }, 0],
   };
   for (const [what, [on, status]] of Object.entries(ends)) {
-    for (const method of ['GET', 'POST']) {
-      const { front } = await proxied(
-        t,
-        { on, cookiePathRewrite: '/' },
-        (request) => {
-          request.socket.write(ok());
-        },
-        { retries: 1 },
-      );
+    for (const [method, followRedirects] of [
+      ['GET', false],
+      ['POST', false],
+      ['GET', true],
+      ['POST', true],
+    ] as const) {
+      const script: Script = ({ socket }) => void socket.write(ok());
+      const { front } = await proxied(t, { on, followRedirects, cookiePathRewrite: '/' }, script, { retries: 1 });
       const answer = await front.send(method === 'GET' ? {} : { method, body: 'abc' });
-      assert.notEqual(answer.ended, 'hang', `${what}, ${method}`);
-      if (status !== 0 && !(what === 'ends the request' && method === 'GET'))
-        assert.equal(answer.status, status, `${what}, ${method}`);
+      const trial = `${what}, ${method}, ${followRedirects}`;
+      assert.notEqual(answer.ended, 'hang', trial);
+      if (status !== 0 && !followRedirects && !(what === 'ends the request' && method === 'GET'))
+        assert.equal(answer.status, status, trial);
     }
   }
 });
