@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ok, response } from '../support/origin.ts';
+import { ok, REFUSING, response } from '../support/origin.ts';
 import type { Case } from './case.ts';
 
 const NO_SERVER = { servers: [] } as const;
@@ -12,9 +12,7 @@ export const answersCases: readonly Case[] = [
   {
     name: 'an error is plain text, small, and names no server',
     async run(stage) {
-      const origin = await stage.origin();
-      await origin.stop();
-      const front = await stage.open({ servers: [{ address: origin.url, name: 'secret-name' }], retries: 0 });
+      const front = await stage.open({ servers: [{ address: REFUSING, name: 'secret-name' }], retries: 0 });
       for (const accept of [undefined, 'text/html', '*/*', 'text/html, application/json']) {
         const answer = await front.send({ fields: accept === undefined ? [] : [['Accept', accept]] });
         assert.deepEqual([answer.status, answer.body], [503, '503 Service Unavailable\n'], accept);
@@ -105,12 +103,10 @@ export const answersCases: readonly Case[] = [
     async run(stage) {
       const spare = await stage.origin((request) => request.reply(ok('spare')));
       const second = await stage.open({ servers: [spare.url] });
-      const dead = await stage.origin();
-      await dead.stop();
       const unavailable = [
         { servers: [] },
         { servers: [{ address: spare.url, disabled: true }] },
-        { servers: [dead.url] },
+        { servers: [REFUSING] },
       ];
       const behind = second.pool.middleware() as never;
       for (const options of unavailable) {

@@ -88,6 +88,7 @@ async function download(adapter: Adapter, front: Front, origin: Origin, bytes: n
   const client = await adapter.connect(front.ports[adapter.name] ?? 0);
   const exchange: ClientExchange = client.start();
   exchange.keepsBody = false;
+  exchange.endure();
   if (slow) exchange.pause();
   const { socket } = await origin.request(origin.requests.length + 1);
   socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes}\r\n\r\n`);
@@ -115,6 +116,7 @@ async function download(adapter: Adapter, front: Front, origin: Origin, bytes: n
 async function upload(adapter: Adapter, front: Front, origin: Origin, bytes: number, slow: boolean): Promise<void> {
   const client = await adapter.connect(front.ports[adapter.name] ?? 0);
   const exchange = client.start({ method: 'POST', framing: slow ? 'chunked' : bytes });
+  exchange.endure();
   const request: OriginRequest = await origin.request(origin.requests.length + 1);
   request.keepsBody = false;
   if (slow) request.socket.pause();

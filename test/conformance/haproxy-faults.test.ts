@@ -8,7 +8,7 @@ import { Pool, type PoolOptions } from '#src/index.ts';
 import type { Answer } from '../support/client-exchange.ts';
 import { FAULTS, type Fault } from '../support/fault-servers.ts';
 import { type EngineName, portOf } from '../support/fronts.ts';
-import { answersOk, Origin } from '../support/origin.ts';
+import { answersOk, Origin, REFUSING } from '../support/origin.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { NOT_WITH_HTTP_PROXY_3, NOT_YET } from './haproxy-faults.not-yet.ts';
 
@@ -57,9 +57,8 @@ async function play(fault: Fault, setup: string, post: boolean, engine: EngineNa
   const bad = await Origin.start((request) => request.ended.then(() => fault.asked?.(request.socket, request)), {
     onConnection: (connection) => fault.accepted?.(connection.socket, connection),
   });
-  if (fault.refuses) await bad.stop();
   const good = await Origin.start(answersOk(GOOD));
-  const servers = [bad.url, ...(setup === 'redispatch' || setup === 'retry-all' ? [good.url] : [])];
+  const servers = [fault.refuses ? REFUSING : bad.url, ...(setup === 'redispatch' || setup === 'retry-all' ? [good.url] : [])];
   const pool = new Pool({
     engine,
     ...SETUPS[setup],
@@ -82,7 +81,7 @@ async function play(fault: Fault, setup: string, post: boolean, engine: EngineNa
     const { cut } = await pool.close({ graceMs: 1_000 });
     assert.equal(cut, 0, 'a request was left hanging in the pool');
     server.close();
-    await Promise.all([fault.refuses || bad.stop(), good.stop()]);
+    await Promise.all([bad.stop(), good.stop()]);
   }
 }
 

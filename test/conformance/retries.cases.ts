@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ok } from '../support/origin.ts';
+import { ok, REFUSING } from '../support/origin.ts';
 import type { Case } from './case.ts';
 
 const POST = { method: 'POST', body: 'abc' } as const;
@@ -9,10 +9,8 @@ export const retriesCases: readonly Case[] = [
   {
     name: 'a request that could not be sent goes to another server, a POST too',
     async run(stage) {
-      const dead = await stage.origin();
-      await dead.stop();
       const alive = await stage.origin();
-      const front = await stage.open({ servers: [dead.url, alive.url] });
+      const front = await stage.open({ servers: [REFUSING, alive.url] });
       for (const [index, spec] of [{}, POST, { method: 'PATCH', body: 'abc' }].entries()) {
         assert.equal((await front.send(spec)).status, 200);
         const { server, retries, redispatched } = await front.event(index + 1);
@@ -78,10 +76,8 @@ export const retriesCases: readonly Case[] = [
   {
     name: 'a body too big to be held goes to another server while none of it was sent',
     async run(stage) {
-      const dead = await stage.origin();
-      await dead.stop();
       const alive = await stage.origin();
-      const front = await stage.open({ servers: [dead.url, alive.url], bufferBody: 0 });
+      const front = await stage.open({ servers: [REFUSING, alive.url], bufferBody: 0 });
       const body = 'x'.repeat(200_000);
       assert.equal((await front.send({ method: 'POST', body })).status, 200);
       assert.equal((await front.send({ method: 'POST', body, framing: 'chunked' })).status, 200);

@@ -162,7 +162,7 @@ export class Stage {
 }
 
 /** Waits, but not for ever. */
-export async function within<T>(promise: Promise<T>, what: string, ms: number = 3_000): Promise<T> {
+export async function within<T>(promise: Promise<T>, what: string, ms: number = 10_000): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => late.reject(new Error(`waited ${ms} ms for ${what}`)), ms);
   try {

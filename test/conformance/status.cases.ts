@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ok } from '../support/origin.ts';
+import { ok, REFUSING } from '../support/origin.ts';
 import type { Case } from './case.ts';
 
 /** The table of architecture section 4: every cause has its status and its flags. */
@@ -25,9 +25,7 @@ export const statusCases: readonly Case[] = [
   {
     name: 'connection refused after all retries: 503, SC',
     async run(stage) {
-      const origin = await stage.origin();
-      await origin.stop();
-      const front = await stage.open({ servers: [origin.url], retries: 2 });
+      const front = await stage.open({ servers: [REFUSING], retries: 2 });
       for (const spec of [{}, { method: 'POST', body: 'abc' }]) assert.equal((await front.send(spec)).status, 503);
       for (const nth of [1, 2]) {
         const event = await front.event(nth);

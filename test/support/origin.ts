@@ -205,7 +205,7 @@ function nthOf<T>(
   const known = list[nth - 1];
   if (known) return Promise.resolve(known);
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no ${what} number ${nth} came`)), 4_000);
+    const timer = setTimeout(() => reject(new Error(`no ${what} number ${nth} came`)), 10_000);
     waiting.push({
       count: nth,
       resolve: (item) => {
@@ -219,6 +219,9 @@ function nthOf<T>(
 function settle<T>(waiting: { count: number; resolve: (item: T) => void }[], item: T, count: number): void {
   for (const entry of waiting) if (entry.count === count) entry.resolve(item);
 }
+
+/** Where connections are refused: nobody listens there, and no other server of a test can come to. */
+export const REFUSING = 'http://127.0.0.1:1';
 
 /** A whole response with a Content-Length. */
 export function ok(body = 'ok', fields: Readonly<Record<string, string>> = {}): string {
