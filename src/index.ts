@@ -20,7 +20,7 @@ export {
 } from './core/errors.ts';
 export type * from './core/events.ts';
 export type { Duration, Size } from './core/units.ts';
-export type { HttpProxyOptions } from './forward/http-proxy-options.ts';
+export type { CookieRewrite, HttpProxyListeners, HttpProxyOptions } from './forward/http-proxy-options.ts';
 export type { CheckFunction } from './health/function-check.ts';
 export type { CheckCode, CheckResult, CheckVerdict } from './health/health-check.ts';
 export type { HttpCheckOptions } from './health/http-check.ts';
