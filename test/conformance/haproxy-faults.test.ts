@@ -58,7 +58,10 @@ async function play(fault: Fault, setup: string, post: boolean, engine: EngineNa
     onConnection: (connection) => fault.accepted?.(connection.socket, connection),
   });
   const good = await Origin.start(answersOk(GOOD));
-  const servers = [fault.refuses ? REFUSING : bad.url, ...(setup === 'redispatch' || setup === 'retry-all' ? [good.url] : [])];
+  const servers = [
+    fault.refuses ? REFUSING : bad.url,
+    ...(setup === 'redispatch' || setup === 'retry-all' ? [good.url] : []),
+  ];
   const pool = new Pool({
     engine,
     ...SETUPS[setup],
