@@ -275,6 +275,8 @@ export class ConnectionPool<C extends PooledConnection> {
   /** Every `poolPurgeDelay`: half of what exceeds the need, which itself halves towards what was used of late. */
   readonly #purge = (): void => {
     this.#purgeTimer = undefined;
+    // A key may hold what a client has sent: names that nobody asks for any more must not pile up.
+    for (const [key, { proven, fresh }] of this.#idle) if (!proven.oldest && !fresh.oldest) this.#idle.delete(key);
     const exceeding = this.#used + this.#idleCount - Math.max(this.#maxUsed, this.#estimatedNeed);
     this.#estimatedNeed = Math.max(Math.floor((this.#estimatedNeed + this.#maxUsed) / 2), this.#maxUsed);
     this.#maxUsed = this.#used;
