@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict';
-import { ok } from '../support/origin.ts';
+import { type OriginConnection, ok } from '../support/origin.ts';
 import type { Case } from './case.ts';
+import { within } from './stage.ts';
+
+/** At once, and not when `timeout.server` is over. */
+async function soonClosed({ closed }: OriginConnection): Promise<void> {
+  await within(closed, 'the end of an attempt whose client has gone', 1_500);
+}
 
 /** Architecture section 8: a client that leaves cancels the attempt at once, costs its server nothing, and frees its slot. */
 export const leavingCases: readonly Case[] = [
@@ -15,7 +21,7 @@ export const leavingCases: readonly Case[] = [
       assert.equal((await front.event()).flags, 'CH');
       const { active, cli_abrt, eresp, srv_abrt } = front.stats();
       assert.deepEqual([active, cli_abrt, eresp, srv_abrt], [0, 1, 0, 0]);
-      await (await origin.connection(1)).closed;
+      await soonClosed(await origin.connection(1));
     },
   },
   {
@@ -31,7 +37,7 @@ export const leavingCases: readonly Case[] = [
       assert.deepEqual([event.status, event.flags], [200, 'CD']);
       const { active, cli_abrt, eresp, srv_abrt } = front.stats();
       assert.deepEqual([active, cli_abrt, eresp, srv_abrt], [0, 1, 0, 0]);
-      await (await origin.connection(1)).closed;
+      await soonClosed(await origin.connection(1));
     },
   },
   {
@@ -45,7 +51,7 @@ export const leavingCases: readonly Case[] = [
         exchange.leave();
         const { flags, status } = await front.event(index + 1);
         assert.deepEqual([status, flags], [499, 'CH']);
-        assert.equal(await request.ended, false);
+        assert.equal(await within(request.ended, 'the end of the request', 1_500), false);
       }
       assert.deepEqual([front.stats().active, front.stats().eresp], [0, 0]);
     },
@@ -58,12 +64,12 @@ export const leavingCases: readonly Case[] = [
         servers: [{ address: origin.url.replace('http:', 'https:'), verify: 'none' }],
       });
       const exchange = await front.start({ method: 'POST', body: 'abc' });
-      const { closed } = await origin.connection(1);
+      const connection = await origin.connection(1);
       exchange.leave();
       const { flags, status } = await front.event();
       assert.deepEqual([status, flags], [499, 'CC']);
       assert.deepEqual([front.stats().active, front.stats().econ], [0, 0]);
-      await closed;
+      await soonClosed(connection);
     },
   },
   {
