@@ -81,7 +81,7 @@ test('backups are no overflow: active servers that are full are full', () => {
     },
     new VirtualClock(),
   );
-  using held = pool.tryAcquire();
+  const held = pool.tryAcquire();
   assert.equal(held?.server.backup, false);
   assert.equal(pool.tryAcquire(), undefined);
 });
@@ -142,8 +142,8 @@ test('a scheduler that throws or picks rubbish is reported, and another server f
   ];
   for (const [what, pick, message] of rubbish) {
     const { pool, faults } = poolWith({ pick: pick as never });
-    using first = pool.tryAcquire();
-    using second = pool.tryAcquire();
+    const first = pool.tryAcquire();
+    const second = pool.tryAcquire();
     assert.deepEqual([first?.server.name, second?.server.name, pool.tryAcquire()], ['a', 'b', undefined], what);
     assert.equal(faults.length, 3);
     assert.match(faults[0] ?? '', /^balance: /);
@@ -157,8 +157,8 @@ test('a scheduler cannot fill a server past its slots, nor use one that is out',
   all = [];
   pool.server('a').setState('maint');
   pool.server('a').setState('ready');
-  using held = pool.tryAcquire();
-  using other = pool.tryAcquire();
+  const held = pool.tryAcquire();
+  const other = pool.tryAcquire();
   assert.deepEqual([held?.server.name, other?.server.name, faults.length], ['a', 'b', 1]);
   other?.release();
   pool.server('a').setState('drain');

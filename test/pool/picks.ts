@@ -3,7 +3,8 @@ import type { Pool } from '#src/index.ts';
 /** Names of the servers of the next `count` choices; each lease is released at once. `-`: there was none. */
 export function picks(pool: Pool, count: number, avoid: readonly string[] = []): string {
   return Array.from({ length: count }, () => {
-    using lease = pool.tryAcquire({}, { avoid });
+    const lease = pool.tryAcquire({}, { avoid });
+    lease?.release();
     return lease?.server.name ?? '-';
   }).join(' ');
 }

@@ -207,7 +207,7 @@ test('a server that comes back is warmed up: its share grows second by second', 
   a.setState('maint');
   a.setState('ready');
   assert.equal(pool.stats().servers['a']?.maxconn, 10, 'what is configured');
-  using first = pool.tryAcquire({}, { avoid: ['b'] });
+  const first = pool.tryAcquire({}, { avoid: ['b'] });
   assert.deepEqual([first?.server.name, picks(pool, 1, ['b'])], ['a', 'b'], 'and of its slots it has but one');
 });
 
