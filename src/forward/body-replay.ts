@@ -3,8 +3,11 @@ import type { RequestFraming } from '../http1/request-head.ts';
 
 /** Takes a request's body on its way to a server. */
 export interface BodySink {
-  /** Returns `false` to be asked no more until `resume`. */
-  onRequestBody(chunk: Buffer): boolean;
+  /**
+   * Returns `false` to be asked no more until `resume`.
+   * @param ownedBySink nobody else will look at the chunk again
+   */
+  onRequestBody(chunk: Buffer, ownedBySink: boolean): boolean;
   /** @param trailers names and values in turn */
   onRequestEnd(trailers: readonly string[]): void;
   /** The client's message broke: it left, or sent more or less than its Content-Length. */
@@ -72,7 +75,7 @@ export class RequestBody {
   start(sink: BodySink): void {
     this.#sink = sink;
     let flowing = true;
-    for (const chunk of this.#kept ?? []) flowing = sink.onRequestBody(chunk);
+    for (const chunk of this.#kept ?? []) flowing = sink.onRequestBody(chunk, false);
     if (this.#sink !== sink) return; // the sink gave up on a chunk
     if (this.#broken) sink.onRequestBroken();
     else if (this.#ended) sink.onRequestEnd(this.#source?.rawTrailers ?? []);
@@ -130,7 +133,9 @@ export class RequestBody {
       return;
     }
     this.#keep(chunk);
-    if (this.#sink && !this.#sink.onRequestBody(chunk)) this.#source?.pause();
+    if (!this.#sink) return;
+    const ownedBySink = this.#kept === undefined && this.#source?.listenerCount('data') === 1;
+    if (!this.#sink.onRequestBody(chunk, ownedBySink)) this.#source?.pause();
   };
 
   readonly #onEnd = (): void => {

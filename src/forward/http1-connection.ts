@@ -3,7 +3,7 @@ import type { ClientSession, ConnectionPool, IdleList, PooledConnection } from '
 import { type Dialer, type DialTarget, readyEvent } from '../connections/dial.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import { type ResponseEvents, ResponseParser } from '../http1/response-parser.ts';
-import { giveBigBuffer, scratchBuffer, takeBigBuffer } from './read-buffers.ts';
+import { giveBigBuffer, Loan, scratchBuffer, takeBigBuffer } from './read-buffers.ts';
 
 /** Who is served by a connection: one attempt at a time. */
 export interface ConnectionHandler extends ResponseEvents {
@@ -22,8 +22,11 @@ export interface ConnectionHandler extends ResponseEvents {
 /** Bodies with this much still to come are read into big buffers. */
 const BIG_BODY = 32_768;
 
-/** Smaller pieces of a big body are copied, so that they do not each hold a big buffer. */
+/** What a smaller read brought is copied, so that it does not hold a big buffer. */
 const LEND_FROM = 16_384;
+
+/** Smaller pieces of a read, chunks most likely, are copied: that costs less than a view. */
+const VIEW_FROM = 1_024;
 
 /** One HTTP/1.1 connection to a server: socket, parser and read buffers. It never has more than one request under way. */
 export class Http1Connection implements PooledConnection, ResponseEvents {
@@ -34,6 +37,10 @@ export class Http1Connection implements PooledConnection, ResponseEvents {
   #handler: ConnectionHandler | undefined = undefined;
   #error: Error | undefined = undefined;
   #buffer: Buffer = scratchBuffer;
+  /** Bytes that the read under way has brought. */
+  #readBytes = 0;
+  /** The big buffer that was lent while the read under way is looked at. */
+  #loan: Loan | undefined = undefined;
   /** The buffer that Node reads into. */
   #readsInto: Buffer | undefined = undefined;
   #wantsBig = false;
@@ -125,12 +132,17 @@ export class Http1Connection implements PooledConnection, ResponseEvents {
     start: number,
     end: number,
   ): { readonly bytes: Buffer; readonly giveBack: (() => void) | undefined } {
-    const own = this.#buffer;
-    if (buffer !== own || own === scratchBuffer || end - start < LEND_FROM)
-      return { bytes: Buffer.copyBytesFrom(buffer, start, end - start), giveBack: undefined };
-    this.#buffer = scratchBuffer;
-    this.#wantsBig = true;
-    return { bytes: own.subarray(start, end), giveBack: () => giveBigBuffer(own) };
+    if (end - start >= VIEW_FROM) {
+      const own = this.#buffer;
+      if (buffer === own && own !== scratchBuffer && this.#readBytes >= LEND_FROM) {
+        this.#loan = new Loan(own);
+        this.#buffer = scratchBuffer;
+        this.#wantsBig = true;
+      }
+      const loan = this.#loan;
+      if (loan?.holds(buffer)) return { bytes: loan.view(start, end), giveBack: loan.giveBack };
+    }
+    return { bytes: Buffer.copyBytesFrom(buffer, start, end - start), giveBack: undefined };
   }
 
   /** Asked before the first read and after each. */
@@ -157,7 +169,9 @@ export class Http1Connection implements PooledConnection, ResponseEvents {
   };
 
   #parse(buffer: Buffer, bytes: number): void {
+    this.#readBytes = bytes;
     const used = this.#parser.execute(buffer, bytes);
+    this.#loan = undefined;
     // A body of unknown length earns a big buffer by filling a small one.
     if (bytes === scratchBuffer.length && buffer === scratchBuffer) this.#wantsBig = true;
     if (this.#parser.done) this.#complete(used < bytes ? Buffer.copyBytesFrom(buffer, used, bytes - used) : undefined);

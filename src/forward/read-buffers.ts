@@ -33,3 +33,31 @@ export function takeBigBuffer(): Buffer | undefined {
 export function giveBigBuffer(buffer: Buffer): void {
   spare.push(buffer);
 }
+
+/** A big buffer that is lent: it comes back when all the views of it have been given back. */
+export class Loan {
+  readonly #buffer: Buffer;
+  #views = 0;
+  #over = false;
+
+  constructor(buffer: Buffer) {
+    this.#buffer = buffer;
+  }
+
+  /** Whether more views of this buffer may be had. */
+  holds(buffer: Uint8Array): boolean {
+    return buffer === this.#buffer && !this.#over;
+  }
+
+  view(start: number, end: number): Buffer {
+    this.#views++;
+    return this.#buffer.subarray(start, end);
+  }
+
+  /** To be called once for each view. */
+  readonly giveBack = (): void => {
+    if (--this.#views > 0) return;
+    this.#over = true;
+    giveBigBuffer(this.#buffer);
+  };
+}
