@@ -60,10 +60,13 @@ export function playAll(engine: EngineName): void {
   }
 }
 
+/** A case that waits for what never comes fails by itself, and soon. */
+const GIVE_UP_MS = 30_000;
+
 function play(name: string, { needs = [], run }: Case, front: Front): void {
   const lacking = ([] as Ability[]).concat(needs).find((ability) => !front.adapter.can.has(ability));
   const skip = lacking === undefined ? SKIPPED[front.engine][name] : WHY_NOT[lacking];
-  test(name, skip === undefined ? {} : { skip }, (t) => run(new Stage(t, front)));
+  test(name, { timeout: GIVE_UP_MS, ...(skip !== undefined && { skip }) }, (t) => run(new Stage(t, front)));
 }
 
 test('every case that is skipped exists', () => {
