@@ -53,6 +53,8 @@ export class RequestBody {
 
   /** A body still to be read; up to `limit` bytes of it are kept. */
   static from(source: ClientRequest, framing: RequestFraming, limit: number): RequestBody {
+    // Somebody else listens to it, and has it flow from the next tick on: before a server is there to take it.
+    if (source.readableFlowing) source.pause();
     return new RequestBody(framing, source, limit);
   }
 
@@ -124,6 +126,7 @@ export class RequestBody {
     source.on('end', this.#onEnd);
     source.on('error', this.#onBroken);
     source.on('aborted', this.#onBroken);
+    source.resume(); // it may have been held up, by us or by a middleware
   }
 
   readonly #onData = (chunk: Buffer): void => {
