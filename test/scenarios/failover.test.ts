@@ -101,4 +101,4 @@ test('servers die and come back under load: no GET fails, no POST runs twice, wi
   story({}, [10, 120], 1));
 
 test('the same with checks that take the dead out', () =>
-  story({ defaultServer: { check: true, inter: 20, rise: 2, fall: 2 } }, [150, 350], 2));
+  story({ defaultServer: { check: true, inter: 100, rise: 2, fall: 2 } }, [150, 350], 2));
