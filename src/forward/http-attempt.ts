@@ -40,7 +40,7 @@ export interface Upload {
   stop(): void;
 }
 
-/** What an attempt goes through whatever carries it: its phases, time limits and outcomes. Each ends in `end`, `complete` or `abort`. */
+/** What an attempt goes through whatever carries it: its phases, time limits and outcomes. Each ends in `end`, `answered` or `abort`. */
 export abstract class HttpAttempt<C extends ServerConnection> implements Attempt, Expiring {
   protected readonly exchange: HttpExchange;
   protected readonly endpoint: Endpoint;
@@ -127,8 +127,9 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
   onClosed(error: Error | undefined): void {
     switch (this.phase) {
       case 'connecting':
-        // Reset, not refused: it was made, and given up by the server before we heard of it.
-        if (isReset(error) && !this.endpoint.target.tls) this.#failEmpty(error);
+        // A kept connection has died before it was written to. Or reset, not refused: it was made, and given up by the
+        // server before we heard of it.
+        if (this.reused || (isReset(error) && !this.endpoint.target.tls)) this.#failEmpty(error);
         else
           this.fail('conn-failure', 'EK_CONNECT', {
             cause: error,
@@ -276,14 +277,18 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
     this.#sink.onOutcome(outcome);
   }
 
-  /** The response has gone out whole. @param reusable the connection can serve another request */
-  protected complete(reusable: boolean): void {
+  /** The server's part is over: its response has come whole. @param reusable the connection can serve another request */
+  protected partWithServer(reusable: boolean): void {
     const { connection, exchange } = this;
     const uploaded = this.upload?.complete ?? true;
     this.leave();
     if (!uploaded) exchange.body.drain(DRAIN_BYTES, () => exchange.clientRequest.destroy());
     if (reusable && uploaded && !connection.gone) connection.release(exchange.respondedAt);
     else connection.discard();
+  }
+
+  /** The response has gone out whole. */
+  protected answered(): void {
     this.#sink.onOutcome({ kind: 'answered', status: this.#status });
   }
 

@@ -215,7 +215,8 @@ export class HttpProxyAttempt
     writeTrailers(clientResponse, this.#trailers);
     clientResponse.end();
     const keptAlive = this.#head?.keepAlive === true && this.#call?.sent === true;
-    this.complete(keptAlive && !this.#redirected && !excess);
+    this.partWithServer(keptAlive && !this.#redirected && !excess);
+    this.answered();
   }
 
   onUpgrade(proxyRes: IncomingMessage, socket: Socket, early: Buffer): void {

@@ -1,20 +1,23 @@
+import type { PutOff } from '../core/turn-end.ts';
 import { UnsendableField, writeRequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import { type BodyOwner, BodySender, uncork } from './body-sender.ts';
-import { flushResponseHead, writeBody, writeTrailers } from './client-response.ts';
+import { endResponse, flushResponseHead, writeBody, writeTrailers } from './client-response.ts';
 import type { Endpoint, HttpExchange, OutcomeSink } from './forwarder.ts';
 import { HttpAttempt } from './http-attempt.ts';
 import type { ConnectionHandler, Http1Connection } from './http1-connection.ts';
 import type { EngineParts } from './http1-engine.ts';
 
 /** One exchange over one connection of the default engine: writes the request, and the response as it is parsed. */
-export class Http1Attempt extends HttpAttempt<Http1Connection> implements ConnectionHandler, BodyOwner {
+export class Http1Attempt extends HttpAttempt<Http1Connection> implements ConnectionHandler, BodyOwner, PutOff {
   readonly #parts: EngineParts;
   #sender: BodySender | undefined = undefined;
   #keepAlive = false;
   /** The response's head waits for something of the body, to leave in one write with it. */
   #headWaits = false;
   #upgradeHead: ResponseHead | undefined = undefined;
+  /** The whole body, to be sent at the end of the turn. */
+  #answer: string | undefined = undefined;
 
   constructor(
     parts: EngineParts,
@@ -30,7 +33,20 @@ export class Http1Attempt extends HttpAttempt<Http1Connection> implements Connec
 
   start(): void {
     this.connection.serve(this, this.exchange.method);
-    if (this.reused) this.onConnect();
+    if (!this.reused) return;
+    const { framing } = this.exchange.body;
+    // The first piece of a body comes in this turn, and is to leave in one write with the head.
+    if (framing === 'none' || framing === 0) this.#parts.turnEnd.add(this);
+    else this.onConnect();
+  }
+
+  onTurnEnd(): void {
+    if (this.#answer === undefined) {
+      this.onConnect();
+      return;
+    }
+    endResponse(this.exchange.clientResponse, this.#answer);
+    this.answered();
   }
 
   // The request
@@ -77,9 +93,7 @@ export class Http1Attempt extends HttpAttempt<Http1Connection> implements Connec
     }
     if (!this.#respond(head)) return;
     this.count(body.length);
-    const response = this.exchange.clientResponse;
-    if (body.length === 0) response.end();
-    else response.end(body, 'latin1');
+    this.#answer = body;
   }
 
   onHead(head: ResponseHead): void {
@@ -109,8 +123,13 @@ export class Http1Attempt extends HttpAttempt<Http1Connection> implements Connec
 
   onComplete(excess: Buffer | undefined): void {
     if (this.phase === 'over') return;
-    if (this.#upgradeHead) this.switchProtocols(this.#upgradeHead, excess);
-    else this.complete(this.#keepAlive && excess === undefined);
+    if (this.#upgradeHead) {
+      this.switchProtocols(this.#upgradeHead, excess);
+      return;
+    }
+    this.partWithServer(this.#keepAlive && excess === undefined);
+    if (this.#answer === undefined) this.answered();
+    else this.#parts.turnEnd.add(this);
   }
 
   #respond(head: ResponseHead): boolean {

@@ -2,6 +2,7 @@ import type { Dialer } from '../connections/dial.ts';
 import { serverName } from '../connections/dial.ts';
 import type { Deadlines } from '../core/deadlines.ts';
 import type { Environment } from '../core/environment.ts';
+import type { TurnEnd } from '../core/turn-end.ts';
 import { clientHost, type ForwardingOptions } from '../http1/request-head.ts';
 import type { Attempt, Endpoint, Forwarder, HttpExchange, OutcomeSink } from './forwarder.ts';
 import { Http1Attempt } from './http1-attempt.ts';
@@ -13,6 +14,7 @@ export interface EngineParts {
   readonly environment: Environment;
   readonly dialer: Dialer;
   readonly deadlines: Deadlines;
+  readonly turnEnd: TurnEnd;
   readonly forwarding: ForwardingOptions;
 }
 

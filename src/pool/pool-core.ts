@@ -6,6 +6,7 @@ import { Deadlines } from '../core/deadlines.ts';
 import type { Environment } from '../core/environment.ts';
 import { EvenkeelError } from '../core/errors.ts';
 import type { PoolEvents } from '../core/events.ts';
+import { TurnEnd } from '../core/turn-end.ts';
 import type { Forwarder } from '../forward/forwarder.ts';
 import { HttpProxyEngine } from '../forward/http-proxy-engine.ts';
 import { Http1Engine } from '../forward/http1-engine.ts';
@@ -49,7 +50,7 @@ export class PoolCore {
     this.dialer = new Dialer(environment);
     const { timeouts, forwarding, balance, allbackups, startOffset } = options;
     const deadlines = new Deadlines(environment, Math.min(...Object.values<number>({ ...timeouts })));
-    const parts = { environment, dialer: this.dialer, deadlines, forwarding };
+    const parts = { environment, dialer: this.dialer, deadlines, turnEnd: new TurnEnd(), forwarding };
     this.forwarder =
       options.engine === 'http1'
         ? new Http1Engine(parts)
