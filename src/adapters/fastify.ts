@@ -77,8 +77,11 @@ const evenkeel: FastifyPluginAsync<FastifyOptions> = async (fastify, options) =>
     handOverBody(request);
     // A hook may have set fields on Fastify's request alone.
     if (request.headers !== raw.headers) Object.assign(raw.headers, request.headers);
-    for (const [name, value] of Object.entries(reply.getHeaders()))
+    const earlier = reply.getHeaders();
+    for (const name in earlier) {
+      const value = earlier[name];
       if (value !== undefined) reply.raw.setHeader(name, value);
+    }
     const url = raw.url ?? '/';
     const stripped = stripPrefix ? mount.strip(url) : url;
     const upgrade = upgradeOf(raw);

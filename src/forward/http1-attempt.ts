@@ -41,12 +41,11 @@ export class Http1Attempt extends HttpAttempt<Http1Connection> implements Connec
   }
 
   onTurnEnd(): void {
-    if (this.#answer === undefined) {
-      this.onConnect();
-      return;
-    }
-    endResponse(this.exchange.clientResponse, this.#answer);
-    this.answered();
+    if (this.#answer !== undefined) {
+      endResponse(this.exchange.clientResponse, this.#answer);
+      this.answered();
+    } else if (this.connection.gone) this.onClosed(undefined);
+    else this.onConnect();
   }
 
   // The request

@@ -3,7 +3,7 @@ import type { ClientSession, ConnectionPool, IdleList, PooledConnection } from '
 import { type Dialer, type DialTarget, readyEvent } from '../connections/dial.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import { type ResponseEvents, ResponseParser } from '../http1/response-parser.ts';
-import { giveBigBuffer, Loan, scratchBuffer, takeBigBuffer } from './read-buffers.ts';
+import { copyOut, giveBigBuffer, Loan, type Piece, scratchBuffer, takeBigBuffer } from './read-buffers.ts';
 
 /** Who is served by a connection: one attempt at a time. */
 export interface ConnectionHandler extends ResponseEvents {
@@ -123,15 +123,8 @@ export class Http1Connection implements PooledConnection, ResponseEvents {
     return this.socket;
   }
 
-  /**
-   * The bytes of a body as a buffer of their own: a view of a big buffer that is lent, or a copy.
-   * @returns `giveBack` must be called once nobody reads the view any more; `undefined` for a copy
-   */
-  claim(
-    buffer: Uint8Array,
-    start: number,
-    end: number,
-  ): { readonly bytes: Buffer; readonly giveBack: (() => void) | undefined } {
+  /** The bytes of a body apart from the buffer that the next read uses: a view of a big buffer that is lent, or a copy. */
+  claim(buffer: Uint8Array, start: number, end: number): Piece {
     if (end - start >= VIEW_FROM) {
       const own = this.#buffer;
       if (buffer === own && own !== scratchBuffer && this.#readBytes >= LEND_FROM) {
@@ -142,7 +135,7 @@ export class Http1Connection implements PooledConnection, ResponseEvents {
       const loan = this.#loan;
       if (loan?.holds(buffer)) return { bytes: loan.view(start, end), giveBack: loan.giveBack };
     }
-    return { bytes: Buffer.copyBytesFrom(buffer, start, end - start), giveBack: undefined };
+    return copyOut(buffer, start, end);
   }
 
   /** Asked before the first read and after each. */

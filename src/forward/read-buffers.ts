@@ -61,3 +61,22 @@ export class Loan {
     giveBigBuffer(this.#buffer);
   };
 }
+
+/** Smaller pieces are copied into memory of their own, so that they do not hold a big buffer. */
+const BIG_COPY_FROM = 16_384;
+
+/** A piece of body apart from the buffer it was read into. */
+export interface Piece {
+  readonly bytes: Buffer;
+  /** Must be called once nobody reads the bytes any more; `undefined`: they are nobody else's. */
+  readonly giveBack: (() => void) | undefined;
+}
+
+/** A copy. Large ones use big buffers again: memory that is new each time doubled the CPU of a 64 KiB answer. */
+export function copyOut(buffer: Uint8Array, start: number, end: number): Piece {
+  const big = end - start >= BIG_COPY_FROM ? takeBigBuffer() : undefined;
+  if (!big) return { bytes: Buffer.copyBytesFrom(buffer, start, end - start), giveBack: undefined };
+  big.set(buffer.subarray(start, end));
+  const loan = new Loan(big);
+  return { bytes: loan.view(0, end - start), giveBack: loan.giveBack };
+}
