@@ -8,7 +8,7 @@
 import { type Environment, systemEnvironment } from '#src/core/environment.ts';
 import { OptionReader } from '#src/core/options.ts';
 import { type BalanceOption, readBalance } from '#src/schedulers/index.ts';
-import type { SchedulerFactory } from '#src/schedulers/scheduler.ts';
+import type { PoolView, SchedulerFactory } from '#src/schedulers/scheduler.ts';
 import { parseAddress } from '#src/servers/address.ts';
 import { MAX_WEIGHT } from '#src/servers/effective.ts';
 import { Server } from '#src/servers/server.ts';
@@ -41,10 +41,14 @@ const seededEnvironment = (): Environment => {
   };
 };
 
+function viewOf(servers: readonly Server[]): PoolView {
+  return { servers, served: HELD, addressOf: ({ remoteAddress }) => remoteAddress, report: () => undefined };
+}
+
 function ours(balance: BalanceOption): MakeChoice {
   const factory: SchedulerFactory = readBalance(new OptionReader({ balance }, '')).factory;
   return (servers) => {
-    const scheduler = factory(seededEnvironment());
+    const scheduler = factory(seededEnvironment(), viewOf(servers));
     for (const server of servers) scheduler.add(server);
     const context = {};
     return {

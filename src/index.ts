@@ -21,6 +21,7 @@ export {
 export type * from './core/events.ts';
 export type { Duration, Size } from './core/units.ts';
 export type { CookieRewrite, HttpProxyListeners, HttpProxyOptions } from './forward/http-proxy-options.ts';
+export type { HashFunctionName } from './hashing/functions.ts';
 export type { CheckFunction } from './health/function-check.ts';
 export type { CheckCode, CheckResult, CheckVerdict } from './health/health-check.ts';
 export type { HttpCheckOptions } from './health/http-check.ts';
@@ -47,7 +48,15 @@ export type { PoolServer, Weight } from './pool/pool-server.ts';
 export type { FieldRule, HeaderRule, RequestRuleContext, ResponseRuleContext, RuleResponse } from './pool/rules.ts';
 export type { CheckStats, Explanation, PoolStats, ResponseClasses, ServerStats } from './pool/stats.ts';
 export type { Pem, TlsOptions } from './pool/tls-options.ts';
+export type { SampleFunction, SampleValue } from './samples/index.ts';
+export type {
+  HashMethod,
+  HashPreserveAffinity,
+  HashTypeObject,
+  HashTypeOption,
+  HashTypePhrase,
+} from './schedulers/hash-type.ts';
 export type { AlgorithmName, BalanceObject, BalanceOption, BalancePhrase } from './schedulers/index.ts';
-export type { Scheduler, SchedulerFactory } from './schedulers/scheduler.ts';
+export type { PoolView, Scheduler, SchedulerFactory } from './schedulers/scheduler.ts';
 export type { Address } from './servers/address.ts';
-export type { AdminState, OperationalState, ServerView } from './servers/server.ts';
+export type { AdminState, HashKey, OperationalState, ServerView } from './servers/server.ts';

@@ -7,6 +7,7 @@ import { readdirSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import { getHeapSpaceStatistics } from 'node:v8';
 import { Pool } from '#src/index.ts';
 import { countingEnvironment } from './counting-environment.ts';
 
@@ -16,6 +17,8 @@ export type Order = 'look' | 'watch' | 'close';
 export interface Look {
   readonly heapBytes: number;
   readonly rssBytes: number;
+  /** Of these, V8's young generation: it doubles under load up to a fixed size, and stays there. */
+  readonly youngBytes: number;
   /** Sockets that the system has open for the process; -1 where they cannot be counted. */
   readonly sockets: number;
   readonly clientSockets: number;
@@ -77,6 +80,7 @@ async function look(): Promise<Look> {
   return {
     heapBytes: heapUsed,
     rssBytes: rss,
+    youngBytes: getHeapSpaceStatistics().find((space) => space.space_name === 'new_space')?.physical_space_size ?? 0,
     sockets: openSockets(),
     clientSockets: clients.size,
     serverSockets: servers.size,

@@ -11,7 +11,7 @@ ADDRESS is http://HOST:PORT, https://HOST:PORT, HOST:PORT or unix:/PATH.
 KEY is a server option: weight=3, maxconn=200, backup, name=a, slowstart=10s, ...
 
   --listen [HOST:]PORT  where clients connect; default 127.0.0.1:8080
-  --balance ALGORITHM   roundrobin (default), leastconn, random, random(DRAWS)
+  --balance ALGORITHM   HAProxy's phrase: roundrobin (default), leastconn, random, source, 'uri depth 2' ...
   --check PATH          checks each server by GET PATH; 'tcp' only connects; default: no checks
   --inter DURATION      time between checks; default 2s
   --grace DURATION      time for requests in flight after SIGTERM or SIGINT; default 10s

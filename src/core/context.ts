@@ -10,6 +10,18 @@ export interface RequestContext<R = unknown> {
   readonly url?: string | undefined;
   readonly headers?: IncomingHttpHeaders;
   readonly remoteAddress?: string | undefined;
-  readonly socket?: { readonly remoteAddress?: string | undefined };
+  readonly socket?: {
+    readonly remoteAddress?: string | undefined;
+    readonly remotePort?: number | undefined;
+    readonly localAddress?: string | undefined;
+    readonly localPort?: number | undefined;
+    /** The host name that a TLS client asked for. */
+    readonly servername?: string | false | null | undefined;
+  };
   readonly request?: R;
+  /**
+   * The beginning of the body, one character a byte: what `balance: 'url_param … check_post'` looks into. A pool that
+   * carries a request fills it in by itself.
+   */
+  readonly bodyStart?: string | undefined;
 }

@@ -30,6 +30,7 @@ export class RequestBody {
   #broken = false;
   #reading = false;
   #sink: BodySink | undefined;
+  #peek: { readonly limit: number; readonly done: () => void } | undefined = undefined;
 
   private constructor(framing: RequestFraming, source: ClientRequest | undefined, limit: number) {
     this.framing = framing;
@@ -71,6 +72,25 @@ export class RequestBody {
   /** The client has sent all of it. */
   get complete(): boolean {
     return this.#ended;
+  }
+
+  /**
+   * Reads the beginning of the body, to be looked at before a server is chosen.
+   * @param done called once `limit` bytes are held, or all that comes: perhaps at once
+   */
+  peek(limit: number, done: () => void): void {
+    if (this.#ended || this.#broken || this.#keptBytes >= limit) {
+      done();
+      return;
+    }
+    this.#peek = { limit, done };
+    if (this.#reading) this.#source?.resume();
+    else this.#read();
+  }
+
+  /** What is held of the body, one character a byte. */
+  get heldText(): string {
+    return Buffer.concat(this.#kept ?? []).toString('latin1');
   }
 
   /** Sends all that is held to `sink`, then what still comes. */
@@ -136,6 +156,7 @@ export class RequestBody {
       return;
     }
     this.#keep(chunk);
+    if (this.#peek && this.#keptBytes >= this.#peek.limit) this.#endPeek();
     if (!this.#sink) return;
     const ownedBySink = this.#kept === undefined && this.#source?.listenerCount('data') === 1;
     if (!this.#sink.onRequestBody(chunk, ownedBySink)) this.#source?.pause();
@@ -147,19 +168,31 @@ export class RequestBody {
       return;
     }
     this.#ended = true;
+    this.#endPeek();
     this.#sink?.onRequestEnd(this.#source?.rawTrailers ?? []);
   };
 
   readonly #onBroken = (): void => {
     if (this.#broken || this.#ended) return;
     this.#broken = true;
+    this.#endPeek();
     this.#sink?.onRequestBroken();
   };
+
+  /** No more is read until a sink takes it. */
+  #endPeek(): void {
+    const peek = this.#peek;
+    if (!peek) return;
+    this.#peek = undefined;
+    if (!this.#ended) this.#source?.pause();
+    peek.done();
+  }
 
   #keep(chunk: Buffer): void {
     if (!this.#kept) return;
     this.#keptBytes += chunk.length;
-    if (this.#keptBytes > this.#limit) this.#kept = undefined;
+    // What was peeked at has to be held until it is sent, however little is kept otherwise.
+    if (this.#keptBytes > this.#limit && !this.#peek) this.#kept = undefined;
     else this.#kept.push(chunk);
   }
 }

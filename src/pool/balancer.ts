@@ -1,7 +1,7 @@
 import { atOnce } from '../core/at-once.ts';
 import type { RequestContext } from '../core/context.ts';
 import type { Environment } from '../core/environment.ts';
-import type { Scheduler, SchedulerFactory } from '../schedulers/scheduler.ts';
+import type { PoolView, Scheduler, SchedulerFactory } from '../schedulers/scheduler.ts';
 import type { BackendServer } from './backend-server.ts';
 
 /** How a balancer is set up. */
@@ -11,6 +11,9 @@ export interface BalancerOptions {
   /** Picks to skip before the first. */
   readonly startOffset: number;
   readonly environment: Environment;
+  readonly addressOf: (context: RequestContext) => string | undefined;
+  /** A function of the user's threw, of which schedulers make use. */
+  readonly report: (sample: string, error: unknown) => void;
   /** A scheduler of the user's own threw. */
   readonly onFault: (error: unknown) => void;
 }
@@ -21,20 +24,27 @@ export interface BalancerOptions {
  * to rebuild something waits with it for the next pick.
  * @see HAProxy backend.c:recount_servers
  */
-export class Balancer {
+export class Balancer implements PoolView {
+  readonly addressOf: (context: RequestContext) => string | undefined;
+  readonly report: (sample: string, error: unknown) => void;
+  /** Requests and leases that hold a slot now. */
+  served = 0;
   readonly #options: BalancerOptions;
   readonly #active: Scheduler;
   readonly #backup: Scheduler;
   readonly #servers: BackendServer[] = [];
   #activeCount = 0;
   #backupCount = 0;
-  #firstBackup: BackendServer | undefined = undefined;
+  /** The one that the scheduler of backups knows, without `allbackups`. */
+  #seatedBackup: BackendServer | undefined = undefined;
   #skipped = false;
 
   constructor(options: BalancerOptions) {
     this.#options = options;
-    this.#active = options.factory(options.environment);
-    this.#backup = options.factory(options.environment);
+    this.addressOf = options.addressOf;
+    this.report = options.report;
+    this.#active = options.factory(options.environment, this);
+    this.#backup = options.factory(options.environment, this);
   }
 
   get servers(): readonly BackendServer[] {
@@ -65,46 +75,62 @@ export class Balancer {
     const weight = server.usable ? server.effectiveWeight : 0;
     if (before === 0 && weight === 0) return;
     server.scheduledWeight = weight;
-    const scheduler = this.#schedulerOf(server);
-    try {
-      if (before === 0) scheduler.add(server);
-      else if (weight === 0) scheduler.remove(server);
-      else scheduler.reweigh(server);
-    } catch (error) {
-      this.#options.onFault(error);
-    }
     const step = before === 0 ? 1 : weight === 0 ? -1 : 0;
-    if (!server.backup) this.#activeCount += step;
-    else if (step !== 0) {
-      this.#backupCount += step;
-      this.#firstBackup = this.#servers.find((backup) => backup.backup && backup.scheduledWeight > 0);
+    if (server.backup) this.#backupCount += step;
+    else this.#activeCount += step;
+    if (server.backup && !this.#options.allbackups) this.#seatBackup(server);
+    else if (step > 0) this.#tell((scheduler) => scheduler.add(server), server);
+    else if (step < 0) this.#tell((scheduler) => scheduler.remove(server), server);
+    else this.#tell((scheduler) => scheduler.reweigh(server), server);
+  }
+
+  /** Without `allbackups` the group of backups is the first one that is usable. */
+  #seatBackup(changed: BackendServer): void {
+    const first = this.#servers.find((server) => server.backup && server.scheduledWeight > 0);
+    const seated = this.#seatedBackup;
+    this.#seatedBackup = first;
+    if (first === seated) {
+      if (first === changed) this.#tell((scheduler) => scheduler.reweigh(changed), changed);
+      return;
     }
+    if (seated) this.#tell((scheduler) => scheduler.remove(seated), seated);
+    if (first) this.#tell((scheduler) => scheduler.add(first), first);
   }
 
   took(server: BackendServer): void {
-    if (server.scheduledWeight === 0) return;
-    try {
-      this.#schedulerOf(server).took?.(server);
-    } catch (error) {
-      this.#options.onFault(error);
-    }
+    this.served++;
+    if (server.scheduledWeight > 0) this.#tell((scheduler) => scheduler.took?.(server), server);
   }
 
   freed(server: BackendServer): void {
-    if (server.scheduledWeight === 0) return;
-    try {
-      this.#schedulerOf(server).freed?.(server);
-    } catch (error) {
-      this.#options.onFault(error);
-    }
+    this.served--;
+    if (server.scheduledWeight > 0) this.#tell((scheduler) => scheduler.freed?.(server), server);
   }
 
-  /** A server with a free slot; `undefined`: there is none. */
+  /** Whether `observed` is of use. */
+  get observes(): boolean {
+    return this.#active.observed !== undefined;
+  }
+
+  observed(server: BackendServer, ms: number, ok: boolean): void {
+    if (server.scheduledWeight > 0) this.#tell((scheduler) => scheduler.observed?.(server, ms, ok), server);
+  }
+
+  /** A server to send the request to, now or when it has room; `undefined`: all are full. */
   pick(context: RequestContext, avoid: BackendServer | undefined): BackendServer | undefined {
     if (!this.#skipped) this.#skip(context);
     if (this.#activeCount > 0) return this.#ask(this.#active, context, avoid);
-    if (this.#options.allbackups) return this.#backupCount > 0 ? this.#ask(this.#backup, context, avoid) : undefined;
-    return this.#firstBackup?.saturated ? undefined : this.#firstBackup;
+    return this.#backupCount > 0 ? this.#ask(this.#backup, context, avoid) : undefined;
+  }
+
+  /** A backup, though active servers are usable; `undefined`: none is usable. */
+  pickBackup(context: RequestContext): BackendServer | undefined {
+    return this.#backupCount > 0 ? this.#ask(this.#backup, context, undefined) : undefined;
+  }
+
+  /** Whether all active servers that could be picked are among these. */
+  allActiveAreIn(tried: readonly BackendServer[]): boolean {
+    return this.#servers.every((server) => server.backup || server.scheduledWeight === 0 || tried.includes(server));
   }
 
   /**
@@ -119,12 +145,21 @@ export class Balancer {
     );
   }
 
+  /** Tells the scheduler of a server; one of the user's may throw. */
+  #tell(what: (scheduler: Scheduler) => void, server: BackendServer): void {
+    try {
+      what(this.#schedulerOf(server));
+    } catch (error) {
+      this.#options.onFault(error);
+    }
+  }
+
   #ask(scheduler: Scheduler, context: RequestContext, avoid: BackendServer | undefined): BackendServer | undefined {
     try {
       const picked = scheduler.pick(context, avoid) as BackendServer | undefined;
-      if (picked === undefined || (picked.scheduledWeight > 0 && !picked.saturated)) return picked;
+      if (picked === undefined || picked.scheduledWeight > 0) return picked;
       atOnce(picked);
-      throw new TypeError('the scheduler picked what is no usable server of its group, or one that is full');
+      throw new TypeError('the scheduler picked what is no usable server of its group');
     } catch (error) {
       this.#options.onFault(error);
       return this.#servers.find(

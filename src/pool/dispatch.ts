@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ClientSession } from '../connections/connection-pool.ts';
 import type { RequestContext } from '../core/context.ts';
+import type { Expiring } from '../core/deadlines.ts';
 import { EvenkeelError, type TerminationFlags } from '../core/errors.ts';
 import type { Arrival, ClientRequest, ClientResponse } from '../core/exchange.ts';
 import type { Outcome } from '../core/outcome.ts';
@@ -17,6 +18,14 @@ import { isIdempotent, takeIn } from './request-intake.ts';
 import { decideRetry } from './retry-policy.ts';
 import { copyFields, fieldsOf, listOf, type RequestRuleContext } from './rules.ts';
 
+/** How much of a body a choice may depend on. HAProxy: tune.bufsize. */
+const PEEK_BYTES = 16_384;
+
+const BROKEN_BODY = 'the request body was not whole';
+
+/** Statuses that say the server could not do its work. */
+const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
+
 /**
  * One request's way through the pool: admit, choose, carry, settle, and perhaps again. START READING HERE.
  *
@@ -26,7 +35,7 @@ import { copyFields, fieldsOf, listOf, type RequestRuleContext } from './rules.t
  *
  * It is the `HttpExchange` of its attempts and the `RequestContext` of its choices, so that a request costs one object.
  */
-export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, Leaver {
+export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, Leaver, Expiring {
   readonly #core: PoolCore;
   readonly #arrival: Arrival;
   readonly #startedAt: number;
@@ -37,8 +46,14 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
   /** Servers left for another after a failure, the last one last. */
   #tried: BackendServer[] | undefined = undefined;
   #redispatched = false;
+  /** No attempt has got as far as a connection. */
+  #onlyRefused = true;
   #over = false;
   listIndex = -1;
+
+  /** While the beginning of the body is waited for. */
+  deadline: number = Number.POSITIVE_INFINITY;
+  deadlineIndex = -1;
 
   // HttpExchange
   readonly clientRequest: ClientRequest;
@@ -90,7 +105,8 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
     }
     if (options.requestRules) this.#applyRequestRules();
     if (this.#arrival.upgrade) this.#watchForEnd(this.#arrival.upgrade.socket);
-    this.#choose();
+    if (options.balance.readsBodies && this.method === 'POST') this.#peekAtBody();
+    else this.#choose();
   }
 
   /** As Node gives up a request whose client ends its side, so do we an upgrade; only a tunnel may be half closed. */
@@ -104,7 +120,33 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
     else socket.once('end', leave);
   }
 
+  /** The choice depends on what the body begins with. HAProxy: as with `option http-buffer-request`. */
+  #peekAtBody(): void {
+    const { body, clientResponse: response } = this;
+    if (this.expectContinue && 'writeContinue' in response) {
+      this.continued = true;
+      response.writeContinue();
+    }
+    this.deadline = this.#startedAt + this.timeouts.clientMs;
+    this.#core.deadlines.add(this);
+    body.peek(PEEK_BYTES, () => {
+      this.#core.deadlines.remove(this);
+      if (this.#over) return;
+      if (body.replayable) this.#choose();
+      else this.#fail(new EvenkeelError('EK_ABORTED', { status: 400, flags: 'CH', message: BROKEN_BODY }));
+    });
+  }
+
+  onDeadline(): void {
+    this.#core.deadlines.remove(this);
+    const message = 'the client stopped sending its request';
+    this.#fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', message }));
+  }
+
   // RequestContext
+  get bodyStart(): string | undefined {
+    return this.#core.options.balance.readsBodies ? this.body.heldText : undefined;
+  }
   get url(): string {
     return this.target;
   }
@@ -120,7 +162,7 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
 
   // HttpExchange, what is seldom asked for
   get clientAddress(): string | undefined {
-    return this.#core.clientAddressOf(this);
+    return this.#core.forwardedAddressOf(this);
   }
   get rawHeaders(): readonly string[] {
     return this.clientRequest.rawHeaders;
@@ -195,7 +237,7 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
   }
 
   #choose(): void {
-    const server = this.#core.chooseFor(this, this.session?.preferred);
+    const server = this.#core.choose(this, this.session?.preferred);
     if (server instanceof EvenkeelError) this.#fail(server);
     else this.#carry(server, false);
   }
@@ -203,7 +245,7 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
   /** Takes a slot of the server and sends the request there. */
   #carry(server: BackendServer, fresh: boolean): void {
     const previous = this.#server;
-    this.#core.take(server, previous);
+    this.#core.take(server);
     if (previous && previous !== server) this.#redispatched = true;
     this.#server = server;
     this.#holdsSlot = true;
@@ -220,6 +262,8 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
     const { counters } = server;
     switch (outcome.kind) {
       case 'answered':
+        if (this.#core.balancer.observes)
+          this.#core.balancer.observed(server, this.respondedAt - this.attemptedAt, !FAILURES.has(outcome.status));
         counters.hrsp[classOf(outcome.status)]++;
         this.#settle(outcome.status, '--');
         return;
@@ -239,8 +283,13 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
         this.#fail(outcome.error);
         return;
       case 'failed':
+        if (this.#core.balancer.observes)
+          this.#core.balancer.observed(server, this.#core.environment.now() - this.attemptedAt, false);
         if (outcome.reason === 'conn-failure') counters.econ++;
-        else if (!outcome.onReusedConnection) counters.eresp++;
+        else {
+          this.#onlyRefused = false;
+          if (!outcome.onReusedConnection) counters.eresp++;
+        }
         this.#retry(outcome, server);
     }
   }
@@ -269,7 +318,8 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
     }
     this.#tried ??= [];
     this.#tried.push(server);
-    const next = this.#core.chooseAgain(this, this.#tried);
+    const isLast = this.#retries === this.#core.options.retry.retries;
+    const next = this.#core.chooseAgain(this, this.#tried, isLast && this.#onlyRefused);
     if (next instanceof EvenkeelError) this.#fail(next);
     else {
       if (next === server) server.counters.wretr++;

@@ -15,13 +15,15 @@ export interface LeaseResult {
 export class LeaseSlot {
   readonly server: BackendServer;
   readonly #core: PoolCore;
+  readonly #takenAt: number;
   #released = false;
   listIndex = -1;
 
   constructor(core: PoolCore, server: BackendServer) {
     this.#core = core;
     this.server = server;
-    core.take(server, undefined);
+    core.take(server);
+    this.#takenAt = core.balancer.observes ? core.environment.now() : 0;
     core.leases.add(this);
   }
 
@@ -32,6 +34,12 @@ export class LeaseSlot {
     this.#core.leases.delete(this);
     this.#core.free(this.server);
     return true;
+  }
+
+  /** How the work went. */
+  observe(ok: boolean): void {
+    const { balancer, environment } = this.#core;
+    if (balancer.observes) balancer.observed(this.server, environment.now() - this.#takenAt, ok);
   }
 
   /** The lease was lost without a word. */
@@ -62,6 +70,7 @@ export class Lease implements Disposable {
   release(result?: LeaseResult): void {
     if (!this.#slot.free()) return;
     lostLeases.unregister(this);
+    if (result) this.#slot.observe(result.ok);
     if (result?.ok === false) this.#slot.server.counters.eresp++;
   }
 

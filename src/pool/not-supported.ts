@@ -1,17 +1,7 @@
 /** Pool options that HAProxy has and we have not, with the words of its manual. */
 export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fromEntries(
   [
-    ...[
-      'hashType',
-      'hashKey',
-      'hashBalanceFactor',
-      'hashPreserveAffinity',
-      'useServer',
-      'cookie',
-      'stick',
-      'stickTable',
-      'dynamicCookieKey',
-    ],
+    ...['cookie', 'stick', 'stickTable', 'dynamicCookieKey'],
     ...[
       'persist',
       'forcePersist',
@@ -51,20 +41,9 @@ export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fr
 /** Server options that HAProxy has and we have not. */
 export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.fromEntries(
   [
-    ...[
-      'minconn',
-      'maxqueue',
-      'strictMaxconn',
-      'cookie',
-      'redir',
-
-      'onMarkedDown',
-      'onMarkedUp',
-    ],
+    ...['minconn', 'maxqueue', 'strictMaxconn', 'cookie', 'redir', 'onMarkedDown', 'onMarkedUp'],
     ...['sendProxy', 'sendProxyV2', 'proto', 'ws', 'poolConnName', 'resolvers', 'resolvePrefer', 'initAddr'],
     ...[
-      'hashKey',
-      'guid',
       'source',
       'usesrc',
       'namespace',

@@ -4,7 +4,9 @@ import type { Duration, Size } from '../core/units.ts';
 import type { HttpProxyOptions } from '../forward/http-proxy-options.ts';
 import type { HealthchecksOption, HttpchkOption } from '../health/index.ts';
 import type { HealthOptions } from '../health/settings.ts';
+import type { HashPreserveAffinity, HashTypeOption } from '../schedulers/hash-type.ts';
 import type { BalanceOption } from '../schedulers/index.ts';
+import type { HashKey } from '../servers/server.ts';
 import type { ErrorFilesOption } from './answers.ts';
 import type { HeaderRule, RequestRuleContext, ResponseRuleContext } from './rules.ts';
 import type { TlsOptions } from './tls-options.ts';
@@ -24,6 +26,8 @@ export interface DefaultServerOptions extends HealthOptions, TlsOptions {
   readonly disabled?: boolean;
   /** Time over which a server that came up is given its full weight and `maxconn`. Default: 0. HAProxy: `slowstart`. */
   readonly slowstart?: Duration;
+  /** What its place among hashes is made from. Default: the pool's. HAProxy: `hash-key`. */
+  readonly hashKey?: HashKey;
   /** Most idle connections kept; -1 is no limit, 0 keeps none. Default: -1. HAProxy: `pool-max-conn`. */
   readonly poolMaxConn?: number;
   /** Idle connections kept above the estimated need. Default: 0. HAProxy: `pool-low-conn`. */
@@ -42,6 +46,8 @@ export interface ServerOptions extends DefaultServerOptions {
   readonly name?: string;
   /** Unique number, 1 to 2147483647. Default: the lowest that is free. HAProxy: `id`. */
   readonly id?: number;
+  /** Unique name for `hashKey: 'guid'`: 1 to 127 letters, digits and `-_:.`. Default: none. HAProxy: `guid`. */
+  readonly guid?: string;
 }
 
 /** Time limits. `Infinity` is none. */
@@ -96,7 +102,17 @@ export interface PoolOptions<R = unknown> {
   /** Name in messages. Default: `pool`. */
   readonly name?: string;
   /** How a server is chosen. Default: `roundrobin`. HAProxy: `balance`. */
-  readonly balance?: BalanceOption;
+  readonly balance?: BalanceOption<R>;
+  /** Where hashes lead, and how they are made. Default: `map-based`, sdbm. HAProxy: `hash-type`. */
+  readonly hashType?: HashTypeOption;
+  /** What the servers' places among hashes are made from. Default: `id`; with `hashType: 'maglev'` the address. HAProxy: `hash-key`. */
+  readonly hashKey?: HashKey;
+  /** Most requests of a server, in percent of the average; 101..65535, 0 is no limit. Only with `hashType: 'consistent'`. Default: 0. HAProxy: `hash-balance-factor`. */
+  readonly hashBalanceFactor?: number;
+  /** When a server is passed over for being full: never, at its `maxconn`, or when its queue is full, too. Only with `hashType: 'consistent'`. Default: `always` stays. HAProxy: `hash-preserve-affinity`. */
+  readonly hashPreserveAffinity?: HashPreserveAffinity;
+  /** Names the server to use, before balancing is asked; `undefined` leaves it to that. One that is down is not used. Default: none. HAProxy: `use-server`. */
+  readonly useServer?: (context: RequestContext<R>) => string | undefined;
   /** The servers; an address stands for a server with nothing else said. Default: none. HAProxy: `server`. */
   readonly servers?: readonly (string | ServerOptions)[];
   /** What holds for every server that does not say otherwise. HAProxy: `default-server`. */

@@ -6,6 +6,7 @@ import { Deadlines } from '../core/deadlines.ts';
 import type { Environment } from '../core/environment.ts';
 import { EvenkeelError } from '../core/errors.ts';
 import type { PoolEvents } from '../core/events.ts';
+import { show } from '../core/options.ts';
 import { TurnEnd } from '../core/turn-end.ts';
 import type { Forwarder } from '../forward/forwarder.ts';
 import { HttpProxyEngine } from '../forward/http-proxy-engine.ts';
@@ -33,6 +34,7 @@ export class PoolCore {
   readonly dialer: Dialer;
   readonly forwarder: Forwarder;
   readonly balancer: Balancer;
+  readonly deadlines: Deadlines;
   readonly sessions: ClientSessions = new ClientSessions();
   /** Requests under way. */
   readonly exchanges: ExchangeList<HttpDispatch> = new ExchangeList();
@@ -49,8 +51,8 @@ export class PoolCore {
     this.#outlet = outlet;
     this.dialer = new Dialer(environment);
     const { timeouts, forwarding, balance, allbackups, startOffset } = options;
-    const deadlines = new Deadlines(environment, Math.min(...Object.values<number>({ ...timeouts })));
-    const parts = { environment, dialer: this.dialer, deadlines, turnEnd: new TurnEnd(), forwarding };
+    this.deadlines = new Deadlines(environment, Math.min(...Object.values<number>({ ...timeouts })));
+    const parts = { environment, dialer: this.dialer, deadlines: this.deadlines, turnEnd: new TurnEnd(), forwarding };
     this.forwarder =
       options.engine === 'http1'
         ? new Http1Engine(parts)
@@ -60,6 +62,8 @@ export class PoolCore {
       allbackups,
       startOffset,
       environment,
+      addressOf: (context) => this.addressOf(context),
+      report: (sample, error) => this.#reportOnce(sample, error),
       onFault: (error) => this.reportFault('balance', error),
     });
   }
@@ -72,37 +76,80 @@ export class PoolCore {
     this.#outlet.emit(event, payload);
   }
 
+  readonly #reported = new Set<string>();
+
+  /** As `reportFault`, for what fails at every request alike. */
+  #reportOnce(sample: string, error: unknown): void {
+    if (this.#reported.has(sample)) return;
+    this.#reported.add(sample);
+    this.reportFault(sample, error);
+  }
+
   /** A function of the user's threw; the request goes on without what it would have given. */
   readonly reportFault = (sample: string, error: unknown): void => {
     this.#outlet.emit('sample:error', { sample, error });
   };
 
-  /** As `choose`, for a client that is authenticated to one server: that one, while it is usable and has room. */
-  chooseFor(context: RequestContext, preferred: ServerView | undefined): BackendServer | EvenkeelError {
-    const server = preferred && this.balancer.servers.find((known) => known === preferred);
-    return server?.usable && !server.saturated ? server : this.choose(context, undefined);
+  /**
+   * A server with a free slot for a new request, or why there is none: the one that `useServer` names, else one by balancing.
+   * @param preferred the server that the client is authenticated to: that one, while it is usable and has room
+   * @see HAProxy `use-server`, which neither weight nor drain nor backup stand against; backend.c:assign_server
+   */
+  choose(context: RequestContext, preferred: ServerView | undefined): BackendServer | EvenkeelError {
+    const named = this.options.useServer && this.#named(this.options.useServer, context);
+    if (named) return named.saturated ? new EvenkeelError('EK_QUEUE_FULL') : named;
+    const known = preferred && this.balancer.servers.find((server) => server === preferred);
+    if (known?.usable && !known.saturated && !this.options.balance.hashes) return known;
+    return this.#balanced(this.balancer.pick(context, undefined), undefined);
   }
 
-  /** A server with a free slot, or why there is none. */
-  choose(context: RequestContext, avoid: BackendServer | undefined): BackendServer | EvenkeelError {
-    const server = this.balancer.pick(context, avoid);
-    if (server) return server;
-    return new EvenkeelError(this.balancer.usableCount === 0 ? 'EK_NO_SERVER' : 'EK_QUEUE_FULL');
+  /**
+   * As `choose`, for work that failed before: another server than all of those, while one has room.
+   * @param refused it is the last try, and all of them have refused the connection: then a backup may do
+   */
+  chooseAgain(
+    context: RequestContext,
+    tried: readonly BackendServer[],
+    refused: boolean = false,
+  ): BackendServer | EvenkeelError {
+    const last = tried.at(-1);
+    let server = this.balancer.pick(context, last);
+    if (server && tried.includes(server)) {
+      const backup = refused && this.balancer.allActiveAreIn(tried) ? this.balancer.pickBackup(context) : undefined;
+      server = this.balancer.untried(server, tried) ?? (backup?.saturated ? server : (backup ?? server));
+    }
+    return this.#balanced(server, last);
   }
 
-  /** As `choose`, for work that failed before: another server than all of those, while one has room. */
-  chooseAgain(context: RequestContext, tried: readonly BackendServer[]): BackendServer | EvenkeelError {
-    const server = this.choose(context, tried.at(-1));
-    if (server instanceof EvenkeelError || !tried.includes(server)) return server;
-    return this.balancer.untried(server, tried) ?? server;
+  /** What balancing has found. One that is full would have to be waited for. */
+  #balanced(server: BackendServer | undefined, previous: BackendServer | undefined): BackendServer | EvenkeelError {
+    if (!server || server.saturated)
+      return new EvenkeelError(this.balancer.usableCount === 0 ? 'EK_NO_SERVER' : 'EK_QUEUE_FULL');
+    if (server !== previous) server.counters.lbtot++;
+    return server;
   }
 
-  /** Takes a slot. @param previous the server of the attempt before, which is not balanced to again */
-  take(server: BackendServer, previous: BackendServer | undefined): void {
+  #named(
+    useServer: (context: RequestContext) => string | undefined,
+    context: RequestContext,
+  ): BackendServer | undefined {
+    try {
+      const name: unknown = atOnce(useServer(context));
+      if (name === undefined || name === null) return undefined;
+      const server = this.balancer.servers.find((known) => known.name === name);
+      if (server) return server.acceptsPersistent ? server : undefined;
+      throw new TypeError(`it gave ${show(name)}; allowed: the name of a server, or undefined`);
+    } catch (error) {
+      this.#reportOnce('useServer', error);
+      return undefined;
+    }
+  }
+
+  /** Takes a slot. */
+  take(server: BackendServer): void {
     const { counters } = server;
     server.active++;
     counters.stot++;
-    if (previous !== server) counters.lbtot++;
     if (server.active > counters.smax) counters.smax = server.active;
     this.balancer.took(server);
   }
@@ -139,9 +186,15 @@ export class PoolCore {
     for (const look of [...this.#waiting]) look();
   }
 
-  clientAddressOf(context: RequestContext): string | undefined {
-    const { forwarding, clientAddress } = this.options;
-    if (!forwarding.forwardfor && !forwarding.forwarded) return undefined;
+  /** The client's address as the servers are told it; `undefined` where they are not. */
+  forwardedAddressOf(context: RequestContext): string | undefined {
+    const { forwardfor, forwarded } = this.options.forwarding;
+    return forwardfor || forwarded ? this.addressOf(context) : undefined;
+  }
+
+  /** The client's address, as the option `clientAddress` has it. */
+  addressOf(context: RequestContext): string | undefined {
+    const { clientAddress } = this.options;
     if (clientAddress) {
       try {
         const { method, url, headers, socket, remoteAddress, request } = context;
@@ -160,7 +213,7 @@ export class PoolCore {
         return undefined;
       }
     }
-    const address = context.remoteAddress;
+    const address = context.remoteAddress ?? context.socket?.remoteAddress;
     // A socket that listens on both families gives IPv4 clients an IPv6 name.
     return address?.startsWith('::ffff:') && isIPv4(address.slice(7)) ? address.slice(7) : address;
   }

@@ -72,12 +72,20 @@ export class PoolServer {
 
   /**
    * Changes its weight. HAProxy: `set server <b>/<s> weight`.
-   * @param weight 0 to 256, or a percentage of the configured weight
+   * @param weight 0 to 256, or a percentage of the configured weight; with a static algorithm (`static-rr`, and hashes with
+   * `hashType: 'map-based'`) only 0 and the configured weight
    * @throws {ConfigError} for anything else
    */
   setWeight(weight: Weight): void {
     const server = this.#backend;
     const to = readWeight(weight, server.settings.weight);
+    const { balance } = this.#core.options;
+    if (balance.static && to !== 0 && to !== server.settings.weight)
+      throw wrong(
+        'weight',
+        weight,
+        `0, '0%', ${server.settings.weight} and '100%': '${balance.name}' is static, and lays out its turns once`,
+      );
     const from = server.weight;
     if (to === from) return;
     server.weight = to;

@@ -34,7 +34,7 @@ import { Lease, takeSlot } from './lease.ts';
 import type { PoolOptions, ServerOptions } from './options.ts';
 import { PoolCore, type PoolOutlet } from './pool-core.ts';
 import { PoolServer } from './pool-server.ts';
-import { resolvePoolOptions, tooManyServers } from './resolve-options.ts';
+import { resolvePoolOptions } from './resolve-options.ts';
 import { type Explanation, explain, type PoolStats, poolStats } from './stats.ts';
 
 /** Options of `acquire`. */
@@ -98,10 +98,9 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
       core.dialer,
       monitorEvents(core, () => this.#onDecided()),
     );
-    const taken = new Set(resolved.servers.map((server) => server.id));
+    const nextId = idsBeside(resolved.servers);
     const added = resolved.servers.map((server) => {
-      const id = server.id ?? lowestFree(taken);
-      taken.add(id);
+      const id = server.id ?? nextId();
       return new BackendServer(id, server, resolved, environment);
     });
     refuseTwins(added);
@@ -135,15 +134,11 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     const { servers } = core.balancer;
     const { balance } = core.options;
     if (!settings) throw new ConfigError(read.faults);
-    const id = settings.id ?? lowestFree(new Set(servers.map((server) => server.id)));
+    const id = settings.id ?? idsBeside(servers)();
     const server = new BackendServer(id, settings, core.options, core.environment);
     refuseTwins([...servers, server]);
-    if (
-      balance.maxServers !== undefined &&
-      servers.filter((other) => other.backup === server.backup).length >= balance.maxServers
-    ) {
-      throw new ConfigError([{ path: 'server', value: options, message: tooManyServers(balance) }]);
-    }
+    const refusal = balance.refuse([...servers, server]);
+    if (refusal !== undefined) throw new ConfigError([{ path: 'server', value: options, message: refusal }]);
     this.#monitor.add(server, server.health);
     const facade = this.#enter(server);
     core.emit('server:added', { server: server.name, url: server.address.url });
@@ -319,10 +314,15 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
   }
 }
 
-function lowestFree(taken: ReadonlySet<number | undefined>): number {
-  let id = 1;
-  while (taken.has(id)) id++;
-  return id;
+/** Gives the lowest ids that none of these servers has, one after another. */
+function idsBeside(servers: readonly { readonly id: number | undefined }[]): () => number {
+  const taken = new Set(servers.map((server) => server.id));
+  let next = 0;
+  return () => {
+    do next++;
+    while (taken.has(next));
+    return next;
+  };
 }
 
 /** Names and ids given by default may clash with given ones. */

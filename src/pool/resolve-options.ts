@@ -14,7 +14,7 @@ import { type ForwardingOptions, replacedFields } from '../http1/request-head.ts
 import { type Balance, readBalance } from '../schedulers/index.ts';
 import { ADDRESS_FORMS, type Address, parseAddress } from '../servers/address.ts';
 import { MAX_WEIGHT } from '../servers/effective.ts';
-import type { ServerSettings } from '../servers/server.ts';
+import type { HashKey, ServerSettings } from '../servers/server.ts';
 import { type Answers, readAnswers } from './answers.ts';
 import { NOT_SUPPORTED_BY_POOL, NOT_SUPPORTED_BY_SERVER, NOT_SUPPORTED_TIMEOUTS } from './not-supported.ts';
 import type { PoolOptions, RetryOn } from './options.ts';
@@ -43,6 +43,7 @@ export interface RetrySettings {
 export interface ResolvedPool {
   readonly name: string;
   readonly balance: Balance;
+  readonly useServer: ((context: RequestContext) => string | undefined) | undefined;
   readonly servers: readonly ResolvedServer[];
   readonly allbackups: boolean;
   readonly startOffset: number;
@@ -62,6 +63,9 @@ export interface ResolvedPool {
   readonly readServer: (raw: unknown, path: string, faults: ConfigFault[]) => ResolvedServer | undefined;
 }
 
+/** Server options that cannot be defaults. */
+const OF_ONE_SERVER: readonly string[] = ['address', 'name', 'id', 'guid'];
+
 const RETRY_ON: readonly RetryOn[] = ['none', 'conn-failure', 'empty-response', 'junk-response', 'response-timeout'];
 
 /** Idle connections that a pool keeps by default, in the server options' words. */
@@ -78,7 +82,8 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
   const catalogue = readCheckCatalogue(read);
   const defaults = read.any('defaultServer');
   const faultless = checkDefaults(defaults, httpReuse, catalogue, read.faults);
-  const readServer = serverReader(faultless, httpReuse, catalogue);
+  const hashKey = readHashKey(read);
+  const readServer = serverReader({ ...(hashKey && { hashKey }), ...faultless }, httpReuse, catalogue);
   const balance = readBalance(read);
   const servers: ResolvedServer[] = [];
   for (const [index, raw] of (read.list('servers', 'an array of addresses and server options') ?? []).entries()) {
@@ -86,16 +91,15 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     if (server) servers.push(server);
   }
   findTwins(servers, read);
-  for (const backup of [false, true]) {
-    const count = servers.filter((server) => server.backup === backup).length;
-    if (balance.maxServers !== undefined && count > balance.maxServers) read.reject('servers', tooManyServers(balance));
-  }
+  const refusal = balance.refuse(servers);
+  if (refusal !== undefined) read.reject('servers', refusal);
   if (read.has('httpchk') && !servers.some((server) => server.check))
     read.reject('httpchk', "no server is checked: give one 'check: true'");
   const retries = read.integer('retries', { default: 3, min: 0, max: 100 });
   const resolved: ResolvedPool = {
     name: read.string('name', { default: 'pool' }),
     balance,
+    useServer: read.function<(context: RequestContext) => string | undefined>('useServer'),
     servers,
     allbackups: read.boolean('allbackups', { default: false }),
     startOffset: read.integer('startOffset', { default: 0, min: 0, max: 65_535 }),
@@ -117,11 +121,6 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
   read.rejectUnknown();
   read.throwFaults();
   return resolved;
-}
-
-/** Why one more server is one too many. */
-export function tooManyServers({ name, maxServers }: Balance): string {
-  return `'${name}' holds at most ${maxServers} servers in a group (active or backup); 'leastconn' and 'random' have no limit`;
 }
 
 function serverReader(
@@ -148,8 +147,13 @@ function serverReader(
       allowed: 'letters, digits and -_.: (at most 255)',
       test: /^[\w.:-]{1,255}$/,
     });
+    const guid = read.string('guid', {
+      default: undefined,
+      allowed: 'letters, digits and -_:. (at most 127)',
+      test: /^[\w.:-]{1,127}$/,
+    });
     read.rejectUnknown();
-    return address && faults.length === before ? { ...settings, address, id, name } : undefined;
+    return address && faults.length === before ? { ...settings, address, id, name, guid } : undefined;
   };
 }
 
@@ -162,9 +166,8 @@ function checkDefaults(
 ): object {
   const before = faults.length;
   const read = new OptionReader(defaults, 'defaultServer', faults);
-  for (const key of ['address', 'name', 'id'])
-    if (read.has(key)) read.reject(key, 'belongs to one server and cannot be a default');
-  for (const key of ['address', 'name', 'id']) read.any(key);
+  for (const key of OF_ONE_SERVER) if (read.has(key)) read.reject(key, 'belongs to one server and cannot be a default');
+  for (const key of OF_ONE_SERVER) read.any(key);
   readSettings(read, read, true, httpReuse, catalogue);
   read.rejectUnknown();
   const faulty = new Set(faults.slice(before).map(({ path }) => path.split(/[.[]/)[1]));
@@ -178,7 +181,7 @@ function readSettings(
   tls: boolean,
   httpReuse: ConnectionPoolSettings['httpReuse'],
   catalogue: CheckCatalogue,
-): Omit<ResolvedServer, 'id' | 'name' | 'address'> {
+): Omit<ResolvedServer, 'id' | 'name' | 'guid' | 'address'> {
   read.notSupported(NOT_SUPPORTED_BY_SERVER);
   return {
     weight: read.integer('weight', { default: 1, min: 0, max: MAX_WEIGHT }),
@@ -186,6 +189,7 @@ function readSettings(
     backup: read.boolean('backup', { default: false }),
     disabled: read.boolean('disabled', { default: false }),
     slowstartMs: read.durationMs('slowstart', { default: 0, max: LONGEST_MS }),
+    hashKey: readHashKey(read),
     connections: {
       httpReuse,
       poolMaxConn: read.integer('poolMaxConn', { default: -1, min: -1 }),
@@ -198,12 +202,16 @@ function readSettings(
   };
 }
 
+function readHashKey(read: OptionReader): HashKey | undefined {
+  return read.oneOf('hashKey', ['id', 'id32', 'guid', 'addr', 'addr-port'], { default: undefined });
+}
+
 function withoutUndefined(options: object): object {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 function findTwins(servers: readonly ResolvedServer[], read: OptionReader): void {
-  for (const key of ['name', 'id'] as const) {
+  for (const key of ['name', 'id', 'guid'] as const) {
     const seen = new Set<string | number>();
     for (const server of servers) {
       const value = server[key];

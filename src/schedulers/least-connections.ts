@@ -2,7 +2,7 @@ import type { RequestContext } from '../core/context.ts';
 import { MAX_WEIGHT, WEIGHT_SCALE } from '../servers/effective.ts';
 import type { ServerView } from '../servers/server.ts';
 import { HeapItem, OrderedHeap } from './ordered-heap.ts';
-import { type Algorithm, defineScheduler, type Scheduler } from './scheduler.ts';
+import { type Algorithm, defineScheduler, nothingMore, type Scheduler } from './scheduler.ts';
 
 class Entry extends HeapItem {
   readonly server: ServerView;
@@ -95,6 +95,6 @@ class LeastConnections implements Scheduler {
 
 export const leastConnections: Algorithm = defineScheduler({
   readOptions: () => undefined,
-  readPhrase: (rest) => (rest === '' ? {} : undefined),
+  readPhrase: nothingMore,
   create: () => new LeastConnections(),
 });

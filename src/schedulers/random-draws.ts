@@ -11,8 +11,9 @@ import { WeightTree } from './weight-tree.ts';
  * @see HAProxy `balance random(<draws>)`, configuration manual 4.2
  * @see Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", IEEE TPDS 12(10), 2001
  */
-class RandomDraws implements Scheduler {
+export class RandomDraws implements Scheduler {
   readonly #draws: number;
+  readonly #lighter: (a: ServerView, b: ServerView) => boolean;
   readonly #random: () => number;
   readonly #slots = new Map<ServerView, number>();
   readonly #freeSlots: number[] = [];
@@ -23,9 +24,20 @@ class RandomDraws implements Scheduler {
   /** A server that is full weighs nothing until it is heard of again. */
   readonly #weights = new WeightTree();
 
-  constructor(draws: number, random: () => number) {
+  /** @param lighter whether the first of two servers is to be preferred */
+  constructor(draws: number, random: () => number, lighter: (a: ServerView, b: ServerView) => boolean) {
     this.#draws = draws;
     this.#random = random;
+    this.#lighter = lighter;
+  }
+
+  /** Of the servers that have room. */
+  get averageWeight(): number {
+    return this.#weights.total / this.#slots.size;
+  }
+
+  has(server: ServerView): boolean {
+    return this.#slots.has(server);
   }
 
   add(server: ServerView): void {
@@ -75,7 +87,7 @@ class RandomDraws implements Scheduler {
         passedOver = slot;
         continue;
       }
-      if (best === undefined || lighter(drawn, best)) best = drawn;
+      if (best === undefined || (drawn !== best && this.#lighter(drawn, best))) best = drawn;
       draw++;
     }
     while (passedOver !== -1) {
@@ -93,7 +105,8 @@ class RandomDraws implements Scheduler {
   }
 }
 
-function lighter(a: ServerView, b: ServerView): boolean {
+/** By requests over weight. */
+function lessLoaded(a: ServerView, b: ServerView): boolean {
   return a.active * b.effectiveWeight < b.active * a.effectiveWeight;
 }
 
@@ -104,5 +117,5 @@ export const randomDraws: Algorithm = defineScheduler({
     const draws = /^\((\d+)\)$/.exec(rest)?.[1];
     return draws === undefined ? undefined : { draws: Number(draws) };
   },
-  create: ({ draws }, { random }) => new RandomDraws(draws, random),
+  create: ({ draws }, { random }) => new RandomDraws(draws, random, lessLoaded),
 });

@@ -2,7 +2,7 @@ import type { RequestContext } from '../core/context.ts';
 import { MAX_WEIGHT, WEIGHT_SCALE } from '../servers/effective.ts';
 import type { ServerView } from '../servers/server.ts';
 import { HeapItem, OrderedHeap } from './ordered-heap.ts';
-import { type Algorithm, defineScheduler, type Scheduler } from './scheduler.ts';
+import { type Algorithm, defineScheduler, nothingMore, type Scheduler } from './scheduler.ts';
 
 const MAX_EFFECTIVE_WEIGHT = MAX_WEIGHT * WEIGHT_SCALE;
 
@@ -250,9 +250,19 @@ class RoundRobin implements Scheduler {
   }
 }
 
+/** HAProxy's positions are numbers of 32 bits, which hold the rounds of so many servers. */
+const MAX_SERVERS = 4_095;
+
 export const roundRobin: Algorithm = defineScheduler({
-  maxServers: 4095,
   readOptions: () => undefined,
-  readPhrase: (rest) => (rest === '' ? {} : undefined),
+  readPhrase: nothingMore,
   create: () => new RoundRobin(),
+  refuse: (declared) => {
+    const backups = declared.reduce((count, { backup }) => count + Number(backup), 0);
+    if (Math.max(backups, declared.length - backups) <= MAX_SERVERS) return undefined;
+    return (
+      `'roundrobin' holds at most ${MAX_SERVERS} servers in a group (active or backup); 'static-rr', 'leastconn', ` +
+      "'random' and 'first' have no limit"
+    );
+  },
 });

@@ -2,6 +2,7 @@ import type { RequestContext } from '../core/context.ts';
 import type { Environment } from '../core/environment.ts';
 import type { OptionReader } from '../core/options.ts';
 import type { ServerView } from '../servers/server.ts';
+import type { HashSettings } from './hash-type.ts';
 
 /**
  * Chooses servers for one group (active or backup) of one pool. It is told of usable servers only, never waits, logs,
@@ -25,15 +26,36 @@ export interface Scheduler {
   /** A slot of the server was freed. Without effect for a server not in the group. */
   freed?(server: ServerView): void;
   /**
+   * An attempt on a server of the group has ended.
+   * @param ms from its start to the response's head, or to its failure; of a lease, how long it was held
+   * @param ok `false`: the server gave no valid response, or one of status 500, 502, 503 or 504
+   */
+  observed?(server: ServerView, ms: number, ok: boolean): void;
+  /**
    * @param context the request to choose for
    * @param avoid the server of the last attempt: only if no other has room
-   * @returns a server that is not saturated; `undefined`: there is none
+   * @returns a server; one that is saturated when the request belongs there and nowhere else; `undefined`: all are full
    */
   pick(context: RequestContext, avoid: ServerView | undefined): ServerView | undefined;
 }
 
-/** Makes a scheduler for one group of one pool. */
-export type SchedulerFactory = (environment: Environment) => Scheduler;
+/** What a scheduler may know of its pool beyond its own group. */
+export interface PoolView {
+  /** All servers, usable or not, active or backup, in the order in which they were declared and added. */
+  readonly servers: readonly ServerView[];
+  /** Requests and leases that hold a slot now, of any server. HAProxy: `be.served`. */
+  readonly served: number;
+  /** The client's address, as the option `clientAddress` has it. */
+  addressOf(context: RequestContext): string | undefined;
+  /** A function of the user's has failed. Told to listeners of `sample:error` once for each `sample`. */
+  report(sample: string, error: unknown): void;
+}
+
+/** Makes a scheduler for one group of one pool; called once for the active servers and once for the backups. */
+export type SchedulerFactory = (environment: Environment, pool: PoolView) => Scheduler;
+
+/** A server as its declaration has it, whatever its state. */
+export type DeclaredServer = Pick<ServerView, 'weight' | 'backup'>;
 
 /** An algorithm users may name: how its options are read, and what they make. */
 export interface SchedulerDefinition<Options> {
@@ -44,25 +66,50 @@ export interface SchedulerDefinition<Options> {
    * `undefined`: wrong.
    */
   readPhrase(rest: string): Record<string, unknown> | undefined;
-  create(options: Options, environment: Environment): Scheduler;
-  /** Most declared servers in a group. Default: no limit. */
-  readonly maxServers?: number;
+  create(options: Options, environment: Environment, pool: PoolView): Scheduler;
+  /** Why these servers are too many to be held; `undefined`: they are not. */
+  readonly refuse?: (declared: readonly DeclaredServer[]) => string | undefined;
+  /** Weights cannot change while it runs, but to 0 and back. HAProxy: static algorithms. */
+  readonly static?: boolean;
 }
 
-/** An algorithm whose options' type stays between their reader and their maker; to others it makes factories. */
+/** An algorithm with its options, ready for a pool. */
+export interface ChosenAlgorithm {
+  readonly factory: SchedulerFactory;
+  readonly static: boolean;
+  /** A request belongs to one server by what it holds. */
+  readonly hashes: boolean;
+  /** It looks into the bodies of requests. */
+  readonly readsBodies: boolean;
+  refuse(declared: readonly DeclaredServer[]): string | undefined;
+}
+
+/** An algorithm whose options' type stays between their reader and their maker. */
 export interface Algorithm {
-  readonly maxServers: number | undefined;
+  /** `hashType` and its like concern it. */
+  readonly hashes: boolean;
   readPhrase(rest: string): Record<string, unknown> | undefined;
-  read(reader: OptionReader): SchedulerFactory;
+  read(reader: OptionReader, hashing: HashSettings): ChosenAlgorithm;
 }
 
 export function defineScheduler<Options>(definition: SchedulerDefinition<Options>): Algorithm {
   return {
-    maxServers: definition.maxServers,
+    hashes: false,
     readPhrase: (rest) => definition.readPhrase(rest),
     read: (reader) => {
       const options = definition.readOptions(reader);
-      return (environment) => definition.create(options, environment);
+      return {
+        factory: (environment, pool) => definition.create(options, environment, pool),
+        static: definition.static ?? false,
+        hashes: false,
+        readsBodies: false,
+        refuse: (declared) => definition.refuse?.(declared),
+      };
     },
   };
+}
+
+/** For `readPhrase` of an algorithm without options. */
+export function nothingMore(rest: string): Record<string, unknown> | undefined {
+  return rest === '' ? {} : undefined;
 }

@@ -10,12 +10,17 @@ export type AdminState = 'ready' | 'drain' | 'maint';
  */
 export type OperationalState = 'stopped' | 'starting' | 'running' | 'stopping';
 
+/** What a server's place among hashes is made from. HAProxy: `hash-key`. */
+export type HashKey = 'id' | 'id32' | 'guid' | 'addr' | 'addr-port';
+
 /** The options of a server, resolved, that the rooms below `pool/` share. */
 export interface ServerSettings {
   readonly weight: number;
   readonly maxconn: number;
   readonly backup: boolean;
   readonly slowstartMs: number;
+  readonly hashKey?: HashKey | undefined;
+  readonly guid?: string | undefined;
 }
 
 /**
@@ -34,6 +39,9 @@ export interface ServerView {
   /** No slot is free. */
   readonly saturated: boolean;
   readonly backup: boolean;
+  /** What its place among hashes is made from; `undefined`: not said. */
+  readonly hashKey: HashKey | undefined;
+  readonly guid: string | undefined;
 }
 
 /** Counters of a server, named as the columns of HAProxy's `show stat`. */
@@ -79,6 +87,8 @@ export class Server implements ServerView {
   readonly address: Address;
   readonly settings: ServerSettings;
   readonly backup: boolean;
+  readonly hashKey: HashKey | undefined;
+  readonly guid: string | undefined;
   readonly counters: ServerCounters = new ServerCounters();
 
   // Written by pool/ for an operator.
@@ -104,6 +114,8 @@ export class Server implements ServerView {
     this.address = address;
     this.settings = settings;
     this.backup = settings.backup;
+    this.hashKey = settings.hashKey;
+    this.guid = settings.guid;
     this.weight = settings.weight;
     this.maxconn = settings.maxconn;
     this.effectiveWeight = effectiveWeight(this.weight, 0, undefined);
@@ -121,6 +133,11 @@ export class Server implements ServerView {
       (this.operational === 'running' || this.operational === 'starting') &&
       !this.removed
     );
+  }
+
+  /** It takes requests that belong to it, whatever its weight, draining or not, backup or not. HAProxy: srv_currently_usable without them. */
+  get acceptsPersistent(): boolean {
+    return this.operational !== 'stopped' && this.admin !== 'maint' && !this.removed;
   }
 
   /** Works out the effective weight and limit anew. */

@@ -100,7 +100,7 @@ const REFUSED: readonly [readonly string[], RegExp][] = [
   [['a:1', '--check', '/ x'], /^--check: "\/ x" is not allowed/],
   [['a:1', '--inter', '0'], /^--inter: 0 is not allowed/],
   [['a:1', '--balance', 'best'], /^--balance: "best" is not allowed; allowed: 'roundrobin'/],
-  [['a:1', '--balance', 'uri'], /^--balance: not supported \(HAProxy: balance uri\)/],
+  [['a:1', '--balance', 'uri depth'], /^--balance: "uri depth" is not allowed/],
   [['a'], /^'a': address: "a" is not allowed/],
   [['http://a/path'], /^'http:\/\/a\/path': address: /],
   [['a:1;weight=257'], /^'a:1;weight=257': weight: 257 is not allowed/],

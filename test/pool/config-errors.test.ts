@@ -26,8 +26,24 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   [[A], 'options: ["127.0.0.1:3001"] is not an object'],
   // the pool
   [{ name: '' }, 'name: "" is not allowed; allowed: a string that is not empty'],
-  [{ balance: 'fastest' }, `balance: "fastest" is not allowed; allowed: 'roundrobin', 'leastconn', 'random'`],
-  [{ balance: 'uri' }, 'balance: not supported (HAProxy: balance uri)'],
+  [{ balance: 'fastest' }, `balance: "fastest" is not allowed; allowed: 'roundrobin', 'static-rr', 'leastconn'`],
+  [{ balance: 'uri depth' }, 'balance: "uri depth" is not allowed'],
+  [{ balance: 'sticky' }, "balance: 'sticky' keeps all requests on one server"],
+  [{ hashType: 'consistent' }, "hashType: needs a 'balance' that hashes"],
+  [{ hashKey: 'name' }, 'hashKey: "name" is not allowed'],
+  [{ useServer: 'a' }, 'useServer: "a" is not allowed; allowed: a function'],
+  [{ servers: [{ address: A, guid: 'a b' }] }, 'servers[0].guid: "a b" is not allowed'],
+  [{ servers: [{ address: A, hashKey: 'name' }] }, 'servers[0].hashKey: "name" is not allowed'],
+  [{ defaultServer: { guid: 'x' } }, 'defaultServer.guid: belongs to one server and cannot be a default'],
+  [
+    {
+      servers: [
+        { address: A, guid: 'x' },
+        { address: A, guid: 'x' },
+      ],
+    },
+    'servers: the guid "x" is given to two servers',
+  ],
   [{ balance: 'random(0)' }, 'balance'],
   [
     { balance: { algorithm: 'random', draws: 99 } },

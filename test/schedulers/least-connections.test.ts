@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { OptionReader } from '#src/core/options.ts';
-import { ALGORITHMS } from '#src/schedulers/index.ts';
 import { leastConnectionsKey } from '#src/schedulers/least-connections.ts';
 import type { Scheduler } from '#src/schedulers/scheduler.ts';
 import type { Server } from '#src/servers/server.ts';
 import { makeServer } from '../support/make-server.ts';
-import { VirtualClock } from '../support/virtual-clock.ts';
+import { makeScheduler } from '../support/scheduler-group.ts';
 
-const leastConnections = (): Scheduler =>
-  ALGORITHMS.leastconn.read(new OptionReader({}, 'balance'))(new VirtualClock());
+const leastConnections = (): Scheduler => makeScheduler({ balance: 'leastconn' });
 
 const keyOf = (server: Server): number => leastConnectionsKey(server.active, server.effectiveWeight);
 

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { OptionReader } from '#src/core/options.ts';
-import { ALGORITHMS } from '#src/schedulers/index.ts';
 import type { Scheduler } from '#src/schedulers/scheduler.ts';
 import type { Server } from '#src/servers/server.ts';
 import { makeServer } from '../support/make-server.ts';
+import { GroupView, makeScheduler } from '../support/scheduler-group.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 function makeGroup(draws: number, servers: readonly Server[], random?: () => number): Scheduler {
   const clock = new VirtualClock({ seed: 5 });
   const environment = random === undefined ? clock : { now: () => 0, setTimer: clock.setTimer.bind(clock), random };
-  const group = ALGORITHMS.random.read(new OptionReader({ draws }, 'balance'))(environment);
+  const group = makeScheduler({ balance: { algorithm: 'random', draws } }, new GroupView(), environment);
   for (const server of servers) group.add(server);
   return group;
 }

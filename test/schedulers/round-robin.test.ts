@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { OptionReader } from '#src/core/options.ts';
-import { ALGORITHMS } from '#src/schedulers/index.ts';
 import type { Scheduler } from '#src/schedulers/scheduler.ts';
 import type { Server } from '#src/servers/server.ts';
 import { makeServer } from '../support/make-server.ts';
-import { seededRandom, VirtualClock } from '../support/virtual-clock.ts';
+import { makeScheduler } from '../support/scheduler-group.ts';
+import { seededRandom } from '../support/virtual-clock.ts';
 import { NaiveRoundRobin } from './naive-round-robin.ts';
 
-const roundRobin = (): Scheduler => ALGORITHMS.roundrobin.read(new OptionReader({}, 'balance'))(new VirtualClock());
+const roundRobin = (): Scheduler => makeScheduler({ balance: 'roundrobin' });
 
 function makeGroup(
   weights: readonly number[],

@@ -1,0 +1,97 @@
+import type { RequestContext } from '../core/context.ts';
+
+/**
+ * The value of a field, all its lines joined; `undefined` when the request has none.
+ * @param name in lower case; `host` is `:authority` where HTTP/2 brought no other
+ */
+export function fieldValue({ headers }: RequestContext, name: string): string | undefined {
+  const value = textOf(headers?.[name], name);
+  return value === undefined && name === 'host' ? textOf(headers?.[':authority'], name) : value;
+}
+
+/**
+ * The lines of a field. Only `rawHeaders` tells them apart, and only as long as no rule has changed the field: the value in
+ * `headers` is then one line.
+ */
+export function fieldLines(context: RequestContext, name: string): readonly string[] {
+  const value = fieldValue(context, name);
+  if (value === undefined) return [];
+  const lines = rawLines(context, name);
+  return textOf(lines, name) === value ? lines : [value];
+}
+
+/**
+ * The values of a list, without the blanks around them. A comma in a quoted string does not separate.
+ * @see HAProxy http.c:http_find_hdr_value_end
+ */
+export function listValues(value: string): string[] {
+  return splitOutsideQuotes(value, ',').map(trimBlanks);
+}
+
+/** The one of that number: 1 is the first, -1 and 0 the last. */
+export function occurrence(values: readonly string[], number: number): string | undefined {
+  return number > 0 ? values[number - 1] : values.at(number || -1);
+}
+
+/**
+ * The last cookie of that name, which is case-sensitive; quotes stay.
+ * @see HAProxy http.c:http_extract_cookie_value; a comma separates as a semicolon does
+ */
+export function cookieValue(context: RequestContext, name: string): string | undefined {
+  const cookies = fieldValue(context, 'cookie');
+  if (cookies === undefined) return undefined;
+  let last: string | undefined;
+  for (const cookie of splitOutsideQuotes(cookies, ';,')) {
+    const equals = cookie.indexOf('=');
+    if (equals !== -1 && trimBlanks(cookie.slice(0, equals)) === name) last = trimBlanks(cookie.slice(equals + 1));
+  }
+  return last;
+}
+
+/** A field as it may come, by a user's hand too. */
+function textOf(value: unknown, name: string): string | undefined {
+  if (typeof value === 'string') return value;
+  if (!Array.isArray(value) || value.length === 0 || !value.every((line) => typeof line === 'string')) return undefined;
+  return value.join(name === 'cookie' ? '; ' : ', ');
+}
+
+function rawLines(context: RequestContext, name: string): string[] {
+  const raw = 'rawHeaders' in context ? context.rawHeaders : undefined;
+  const lines: string[] = [];
+  if (!Array.isArray(raw)) return lines;
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const [field, line]: unknown[] = [raw[i], raw[i + 1]];
+    if (typeof field === 'string' && typeof line === 'string' && field.toLowerCase() === name) lines.push(line);
+  }
+  return lines;
+}
+
+function splitOutsideQuotes(text: string, separators: string): string[] {
+  const parts: string[] = [];
+  let start = 0;
+  let quoted = false;
+  for (let i = 0; i < text.length; i++) {
+    const character = text.charAt(i);
+    if (quoted && character === '\\') i++;
+    else if (character === '"') quoted = !quoted;
+    else if (!quoted && separators.includes(character)) {
+      parts.push(text.slice(start, i));
+      start = i + 1;
+    }
+  }
+  parts.push(text.slice(start));
+  return parts;
+}
+
+/** Not `trim`, to which the byte 0xA0 is a blank, nor a regular expression, which takes a square of a run of blanks. */
+function trimBlanks(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && isBlank(text.charCodeAt(start))) start++;
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}

@@ -1,0 +1,13 @@
+export { asAddress, asBinary, asInteger, asText } from './casts.ts';
+export { compileSample, sampleOf } from './compile.ts';
+export { SampleSyntaxError } from './parse.ts';
+export { parseRdpCookie } from './rdp-cookie.ts';
+export { readSample } from './read-sample.ts';
+export type {
+  Sample,
+  SampleEnvironment,
+  SampleFunction,
+  SampleOption,
+  SampleType,
+  SampleValue,
+} from './sample.ts';

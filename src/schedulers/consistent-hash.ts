@@ -1,0 +1,210 @@
+import type { RequestContext } from '../core/context.ts';
+import { avalanche } from '../hashing/functions.ts';
+import { MAX_WEIGHT, WEIGHT_SCALE } from '../servers/effective.ts';
+import type { ServerView } from '../servers/server.ts';
+import type { ReadHash } from './hash-inputs.ts';
+import { nodeBase } from './hash-key.ts';
+import { HashRing } from './hash-ring.ts';
+import type { HashSettings } from './hash-type.ts';
+import type { DeclaredServer, PoolView, Scheduler } from './scheduler.ts';
+
+/** Most nodes on a ring: 64 MiB. */
+const MAX_NODES = 4_000_000;
+
+/** A server on the ring, by number. */
+interface Owner {
+  readonly server: ServerView;
+  readonly number: number;
+  readonly base: number;
+  /** Nodes it has on the ring. */
+  nodes: number;
+  /** Nodes it is to have: its effective weight, or none. */
+  wanted: number;
+  /** It is in the list of those whose nodes are to change. */
+  changing: boolean;
+  /** Effective weights of the usable servers declared before it. */
+  before: number;
+}
+
+/**
+ * Each server has 16 nodes per unit of weight on a ring of hashes, and a request goes to the node nearest to its own hash. A
+ * server that comes or goes moves only its own share of the keys. With a balance factor, a server whose load is above so many
+ * percent of the average is passed over for the next on the ring.
+ * Cost: O(1) on average for a pick; a change costs the nodes of that server at the next pick.
+ * @see HAProxy `hash-type consistent`, `hash-balance-factor`, `hash-preserve-affinity`; lb_chash.c
+ * @see Mirrokni, Thorup, Zadimoghaddam, "Consistent Hashing with Bounded Loads", SODA 2018
+ */
+export class ConsistentHash implements Scheduler {
+  readonly #read: ReadHash;
+  readonly #pool: PoolView;
+  readonly #balanceFactor: number;
+  readonly #skipsFull: boolean;
+  readonly #ring = new HashRing();
+  readonly #owners = new Map<ServerView, Owner>();
+  readonly #byNumber: (Owner | undefined)[] = [];
+  readonly #freeNumbers: number[] = [];
+  readonly #changing: Owner[] = [];
+  /** Sum of the effective weights, worked out when it is needed. */
+  #total = 0;
+  #totalIsStale = true;
+  /** The node at which the walk of requests without a hash stands. */
+  #walkKey = 0;
+  #walkOwner = -1;
+
+  constructor(read: ReadHash, settings: HashSettings, pool: PoolView) {
+    this.#read = read;
+    this.#pool = pool;
+    this.#balanceFactor = settings.balanceFactor;
+    this.#skipsFull = settings.preserveAffinity === 'maxconn';
+  }
+
+  add(server: ServerView): void {
+    let owner = this.#owners.get(server);
+    if (!owner) {
+      const number = this.#freeNumbers.pop() ?? this.#byNumber.length;
+      owner = { server, number, base: nodeBase(server), nodes: 0, wanted: 0, changing: false, before: 0 };
+      this.#owners.set(server, owner);
+      this.#byNumber[number] = owner;
+    }
+    this.#want(owner, server.effectiveWeight);
+  }
+
+  remove(server: ServerView): void {
+    const owner = this.#owners.get(server);
+    if (owner) this.#want(owner, 0);
+  }
+
+  reweigh(server: ServerView): void {
+    const owner = this.#owners.get(server);
+    if (owner && owner.wanted > 0) this.#want(owner, server.effectiveWeight);
+  }
+
+  pick(context: RequestContext, avoid: ServerView | undefined): ServerView | undefined {
+    if (this.#changing.length > 0) this.#change();
+    const hash = this.#read(context);
+    return hash === undefined ? this.#walk(avoid) : this.#at(hash, avoid);
+  }
+
+  #want(owner: Owner, nodes: number): void {
+    if (owner.wanted === nodes) return;
+    owner.wanted = nodes;
+    this.#totalIsStale = true;
+    if (owner.changing) return;
+    owner.changing = true;
+    this.#changing.push(owner);
+  }
+
+  /** Brings the ring up to date with all changes since the last pick. */
+  #change(): void {
+    const ring = this.#ring;
+    let more = 0;
+    for (const owner of this.#changing) {
+      owner.changing = false;
+      // The last ones go, as in HAProxy.
+      while (owner.nodes > owner.wanted) ring.remove(nodeKey(owner.base, --owner.nodes), owner.number);
+      more += owner.wanted - owner.nodes;
+    }
+    if (more > ring.size) this.#insertAll(more);
+    else
+      for (const owner of this.#changing)
+        while (owner.nodes < owner.wanted) ring.insert(nodeKey(owner.base, owner.nodes++), owner.number);
+    for (const owner of this.#changing) if (owner.wanted === 0) this.#forget(owner);
+    this.#changing.length = 0;
+  }
+
+  #insertAll(more: number): void {
+    const keys = new Int32Array(more);
+    const owners = new Uint32Array(more);
+    let at = 0;
+    for (const owner of this.#changing)
+      for (; owner.nodes < owner.wanted; at++) {
+        keys[at] = nodeKey(owner.base, owner.nodes++);
+        owners[at] = owner.number;
+      }
+    this.#ring.insertAll(keys, owners);
+  }
+
+  #forget(owner: Owner): void {
+    this.#owners.delete(owner.server);
+    this.#byNumber[owner.number] = undefined;
+    this.#freeNumbers.push(owner.number);
+  }
+
+  #at(hash: number, avoid: ServerView | undefined): ServerView | undefined {
+    const ring = this.#ring;
+    if (!ring.seek(hash)) return undefined;
+    let owner = this.#byNumber[ring.owner] as Owner;
+    let laps = 0;
+    while (laps < 2 && (owner.server === avoid || this.#passesOver(owner))) {
+      if (ring.advance()) laps++;
+      if (laps < 2) owner = this.#byNumber[ring.owner] as Owner;
+    }
+    // None fits: HAProxy takes the one that the walk has ended at, we another than that to be avoided.
+    for (let left = ring.size; owner.server === avoid && left > 0; left--) {
+      owner = this.#byNumber[ring.owner] as Owner;
+      ring.advance();
+    }
+    return owner.server;
+  }
+
+  /** HAProxy: chash_server_is_eligible. */
+  #passesOver(owner: Owner): boolean {
+    if (this.#skipsFull && owner.server.saturated) return true;
+    if (this.#balanceFactor === 0) return false;
+    if (this.#totalIsStale) this.#addUp();
+    const slots = Math.ceil(((this.#pool.served + 1) * this.#balanceFactor) / 100);
+    const each = Math.floor(slots / this.#total);
+    const rest = slots % this.#total;
+    const { before, wanted } = owner;
+    const shareOfRest =
+      Math.floor(((before + wanted) * rest) / this.#total) - Math.floor((before * rest) / this.#total);
+    return owner.server.active >= Math.max(1, wanted * each + shareOfRest);
+  }
+
+  #addUp(): void {
+    this.#totalIsStale = false;
+    this.#total = 0;
+    for (const server of this.#pool.servers) {
+      const owner = this.#owners.get(server);
+      if (!owner) continue;
+      owner.before = this.#total;
+      this.#total += owner.wanted;
+    }
+  }
+
+  /** Node by node round the ring, past full servers. HAProxy: lb_chash.c:chash_get_next_server. */
+  #walk(avoid: ServerView | undefined): ServerView | undefined {
+    const ring = this.#ring;
+    if (!ring.seekBehind(this.#walkKey, this.#walkOwner)) return undefined;
+    let avoided = false;
+    for (let left = ring.size; left > 0; left--) {
+      const { server } = this.#byNumber[ring.owner] as Owner;
+      if (!server.saturated) {
+        this.#walkKey = ring.key;
+        this.#walkOwner = ring.owner;
+        if (server !== avoid) return server;
+        avoided = true;
+      }
+      ring.advance();
+    }
+    return avoided ? avoid : undefined;
+  }
+}
+
+function nodeKey(base: number, node: number): number {
+  return avalanche((base + node) | 0);
+}
+
+/** Why these servers are too heavy for a ring. */
+export function tooManyNodes(declared: readonly DeclaredServer[]): string | undefined {
+  for (const backup of [false, true]) {
+    let nodes = 0;
+    for (const server of declared) if (server.backup === backup) nodes += server.weight * WEIGHT_SCALE;
+    if (nodes > MAX_NODES)
+      return (
+        `hashType 'consistent' holds at most ${MAX_NODES} nodes, ${WEIGHT_SCALE} per unit of weight: these weights make ` +
+        `${nodes}; give smaller weights (they range to ${MAX_WEIGHT}, and 1 is enough), or use hashType: 'maglev'`
+      );
+  }
+  return undefined;
+}

@@ -1,0 +1,181 @@
+import { isIPv4, isIPv6 } from 'node:net';
+import type { RequestContext } from '../core/context.ts';
+import { ipv4Number, ipv6Bytes, unmapped } from '../core/ip-address.ts';
+import { avalanche, HASH_FUNCTIONS, type HashFunction } from '../hashing/functions.ts';
+import type { HashSettings } from './hash-type.ts';
+import type { PoolView } from './scheduler.ts';
+
+/**
+ * The hash that a request is balanced by; `undefined` when it has nothing to be hashed. A 32-bit integer, signed. Nothing is
+ * allocated: what is hashed are the characters of a longer string where they stand.
+ */
+export type ReadHash = (context: RequestContext) => number | undefined;
+
+/** Options of `balance uri`. */
+export interface UriOptions {
+  readonly whole: boolean;
+  readonly pathOnly: boolean;
+  /** Infinity: no limit. */
+  readonly len: number;
+  readonly depth: number;
+}
+
+const SLASH = 47;
+const QUESTION_MARK = 63;
+const EQUALS = 61;
+const AMPERSAND = 38;
+const COMMA = 44;
+const QUOTE = 34;
+const BACKSLASH = 92;
+
+/** From bytes to a hash. HAProxy: backend.c:gen_hash. */
+function hashOf({ function: name, avalanche: spread }: HashSettings): HashFunction {
+  const hash = HASH_FUNCTIONS[name];
+  return spread ? (text, start, end) => avalanche(hash(text, start, end)) : hash;
+}
+
+/** The client's address; the hash function has no part in it. HAProxy: backend.c:get_server_sh. */
+export function hashSource({ avalanche: spread }: HashSettings, pool: PoolView): ReadHash {
+  return (context) => {
+    const address = pool.addressOf(context);
+    const hash = address === undefined ? undefined : addressHash(address);
+    return hash === undefined || !spread ? hash : avalanche(hash);
+  };
+}
+
+function addressHash(text: string): number | undefined {
+  const address = unmapped(text);
+  if (isIPv4(address)) return ipv4Number(address);
+  if (!isIPv6(address)) return undefined;
+  const bytes = ipv6Bytes(address);
+  let hash = 0;
+  for (let i = 0; i < 16; i += 4)
+    hash ^=
+      ((bytes[i] as number) << 24) |
+      ((bytes[i + 1] as number) << 16) |
+      ((bytes[i + 2] as number) << 8) |
+      (bytes[i + 3] as number);
+  return hash;
+}
+
+/** HAProxy: backend.c:get_server_uh. */
+export function hashUri({ whole, pathOnly, len, depth }: UriOptions, settings: HashSettings): ReadHash {
+  const hash = hashOf(settings);
+  return ({ url }) => {
+    if (url === undefined) return undefined;
+    const start = pathOnly ? pathStart(url) : 0;
+    const limit = Math.min(url.length, start + len);
+    let slashes = 0;
+    let end = start;
+    for (; end < limit; end++) {
+      const code = url.charCodeAt(end);
+      if (code === SLASH && ++slashes > depth) break;
+      if (code === QUESTION_MARK && !whole) break;
+    }
+    return hash(url, start, end);
+  };
+}
+
+/** Where the path begins in a target, which may be in absolute form. */
+function pathStart(url: string): number {
+  if (url.charCodeAt(0) === SLASH) return 0;
+  const authority = url.indexOf('://');
+  const slash = authority === -1 ? -1 : url.indexOf('/', authority + 3);
+  return slash === -1 ? url.length : slash;
+}
+
+/** HAProxy: backend.c:get_server_ph and get_server_ph_post. */
+export function hashUrlParam(name: string, checkPost: boolean, settings: HashSettings): ReadHash {
+  const hash = hashOf(settings);
+  return ({ url, method, bodyStart: body }) => {
+    if (url !== undefined) {
+      const query = url.indexOf('?') + 1;
+      const start = query === 0 ? -1 : parameterIn(url, query, name);
+      if (start !== -1) return hash(url, start, endOf(url, start, false));
+    }
+    if (!checkPost || method !== 'POST' || body === undefined) return undefined;
+    const start = parameterIn(body, 0, name);
+    return start === -1 ? undefined : hash(body, start, endOf(body, start, true));
+  };
+}
+
+/** Where the value of a parameter begins; -1 without it. */
+function parameterIn(text: string, from: number, name: string): number {
+  for (let start = from; start < text.length; ) {
+    const equals = start + name.length;
+    if (text.charCodeAt(equals) === EQUALS && text.startsWith(name, start)) return equals + 1;
+    const next = text.indexOf('&', start);
+    if (next === -1) break;
+    start = next + 1;
+  }
+  return -1;
+}
+
+/** @param inBody white space and controls end it, too */
+function endOf(text: string, start: number, inBody: boolean): number {
+  let end = start;
+  for (; end < text.length; end++) {
+    const code = text.charCodeAt(end);
+    if (code === AMPERSAND || (inBody && (code <= 32 || code === 127))) break;
+  }
+  return end;
+}
+
+/** HAProxy: backend.c:get_server_hh. */
+export function hashHeader(name: string, useDomainOnly: boolean, settings: HashSettings): ReadHash {
+  const hash = hashOf(settings);
+  const field = name.toLowerCase();
+  return ({ headers }) => {
+    if (headers === undefined) return undefined;
+    const given = headers[field] ?? (field === 'host' ? headers[':authority'] : undefined);
+    const value = Array.isArray(given) ? given[0] : given;
+    if (value === undefined) return undefined;
+    let start = 0;
+    while (isBlank(value.charCodeAt(start))) start++;
+    let end = endOfFirst(value, start);
+    while (end > start && isBlank(value.charCodeAt(end - 1))) end--;
+    if (end === start) return undefined;
+    if (useDomainOnly) {
+      const last = value.lastIndexOf('.', end - 1);
+      if (last > start) {
+        end = last;
+        start = Math.max(start, value.lastIndexOf('.', end - 1) + 1);
+      } else if (last === start) end = start;
+    }
+    return hash(value, start, end);
+  };
+}
+
+/** Where the first value of a list ends: at a comma that is not quoted. */
+function endOfFirst(value: string, start: number): number {
+  let quoted = false;
+  for (let i = start; i < value.length; i++) {
+    const code = value.charCodeAt(i);
+    if (code === QUOTE) quoted = !quoted;
+    else if (quoted && code === BACKSLASH) i++;
+    else if (!quoted && code === COMMA) return i;
+  }
+  return value.length;
+}
+
+function isBlank(code: number): boolean {
+  return code === 32 || code === 9;
+}
+
+/** HAProxy: backend.c:get_server_expr. @param read the sample's bytes, one a character */
+export function hashSample(
+  read: (context: RequestContext) => string | undefined,
+  settings: HashSettings,
+  onFault: (error: unknown) => void,
+): ReadHash {
+  const hash = hashOf(settings);
+  return (context) => {
+    try {
+      const bytes = read(context);
+      return bytes === undefined ? undefined : hash(bytes);
+    } catch (error) {
+      onFault(error);
+      return undefined;
+    }
+  };
+}
