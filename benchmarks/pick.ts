@@ -3,12 +3,16 @@
  * equal and with mixed weights, beside two well-known choices written plainly: smooth weighted round robin as nginx has
  * it, and a weighted round robin that walks its list against a falling threshold, as undici's BalancedPool has it (cheap
  * while few servers are full, but a heavy one gets its requests in bursts).
- * Prints nanoseconds, the median of five turns in alternation. Run: `node benchmarks/pick.ts` (about 15 s).
+ * Prints nanoseconds, the median of five turns in alternation. Run: `node benchmarks/pick.ts` (about a minute).
  */
+
+import type { RequestContext } from '#src/core/context.ts';
 import { type Environment, systemEnvironment } from '#src/core/environment.ts';
 import { OptionReader } from '#src/core/options.ts';
-import { type BalanceOption, readBalance } from '#src/schedulers/index.ts';
-import type { PoolView, SchedulerFactory } from '#src/schedulers/scheduler.ts';
+import { Pool, type PoolOptions } from '#src/index.ts';
+import { HashRing } from '#src/schedulers/hash-ring.ts';
+import { readBalance } from '#src/schedulers/index.ts';
+import type { PoolView } from '#src/schedulers/scheduler.ts';
 import { parseAddress } from '#src/servers/address.ts';
 import { MAX_WEIGHT } from '#src/servers/effective.ts';
 import { Server } from '#src/servers/server.ts';
@@ -25,9 +29,13 @@ interface Choice {
   freed(server: Server): void;
   /** Weights changed. */
   reweigh(changed: readonly Server[]): void;
+  remove?(server: Server): void;
+  add?(server: Server): void;
+  /** Weights cannot change. */
+  readonly isStatic?: boolean;
 }
 
-type MakeChoice = (servers: readonly Server[]) => Choice;
+type MakeChoice = (servers: readonly Server[]) => Choice | undefined;
 
 const seededEnvironment = (): Environment => {
   let state = 1;
@@ -45,19 +53,35 @@ function viewOf(servers: readonly Server[]): PoolView {
   return { servers, served: HELD, addressOf: ({ remoteAddress }) => remoteAddress, report: () => undefined };
 }
 
-function ours(balance: BalanceOption): MakeChoice {
-  const factory: SchedulerFactory = readBalance(new OptionReader({ balance }, '')).factory;
+/** Requests that differ in whatever is hashed. */
+const REQUESTS: readonly RequestContext[] = Array.from({ length: 1_024 }, (_, n) => ({
+  method: 'GET',
+  url: `/products/${n * 7919}/pictures?size=${n % 5}&user=u${n}`,
+  headers: { 'x-user': `user-${n * 104_729}` },
+  remoteAddress: `10.1.${n >> 8}.${n & 255}`,
+}));
+
+/** `undefined` where so many servers with such weights are refused. */
+function ours(options: PoolOptions): MakeChoice {
+  const balance = readBalance(new OptionReader(options, ''));
   return (servers) => {
-    const scheduler = factory(seededEnvironment(), viewOf(servers));
+    if (balance.refuse(servers) !== undefined) return undefined;
+    const scheduler = balance.factory(seededEnvironment(), viewOf(servers));
     for (const server of servers) scheduler.add(server);
-    const context = {};
+    let request = 0;
     return {
-      pick: () => scheduler.pick(context, undefined) as Server | undefined,
+      isStatic: balance.static,
+      pick: () => {
+        request = (request + 1) & 1_023;
+        return scheduler.pick(REQUESTS[request] ?? {}, undefined) as Server | undefined;
+      },
       took: (server) => scheduler.took?.(server),
       freed: (server) => scheduler.freed?.(server),
       reweigh: (changed) => {
         for (const server of changed) scheduler.reweigh(server);
       },
+      remove: (server) => scheduler.remove(server),
+      add: (server) => scheduler.add(server),
     };
   };
 }
@@ -119,17 +143,29 @@ const thresholdRoundRobin: MakeChoice = (servers) => {
 };
 
 const CHOICES: Readonly<Record<string, MakeChoice>> = {
-  roundrobin: ours('roundrobin'),
-  leastconn: ours('leastconn'),
-  random: ours('random'),
+  roundrobin: ours({ balance: 'roundrobin' }),
+  'static-rr': ours({ balance: 'static-rr' }),
+  leastconn: ours({ balance: 'leastconn' }),
+  first: ours({ balance: 'first' }),
+  random: ours({ balance: 'random' }),
+  'peak-ewma': ours({ balance: 'peak-ewma' }),
+  sticky: ours({ balance: { algorithm: 'sticky' } }),
+  'source, map': ours({ balance: 'source' }),
+  'uri, map': ours({ balance: 'uri' }),
+  'uri, consistent': ours({ balance: 'uri', hashType: 'consistent' }),
+  '… bounded, 150 %': ours({ balance: 'uri', hashType: 'consistent', hashBalanceFactor: 150 }),
+  'uri, maglev': ours({ balance: 'uri', hashType: 'maglev' }),
+  'url_param, map': ours({ balance: 'url_param user' }),
+  'hdr, map': ours({ balance: 'hdr(x-user)' }),
+  'hash of sample, map': ours({ balance: 'hash req.hdr(x-user),lower' }),
   'smooth (nginx)': smoothRoundRobin,
   'threshold (undici)': thresholdRoundRobin,
 };
 
 function makeServers(count: number, weightOf: (index: number) => number, maxconn = 0): Server[] {
-  const address = parseAddress('127.0.0.1:1');
-  if (address === undefined) throw new Error('not an address');
   return Array.from({ length: count }, (_, index) => {
+    const address = parseAddress(`10.${index >> 8}.${index & 255}.1:80`);
+    if (address === undefined) throw new Error('not an address');
     const settings = { weight: weightOf(index), maxconn, backup: false, slowstartMs: 0 };
     return new Server(index + 1, `s${index + 1}`, address, settings);
   });
@@ -190,11 +226,11 @@ for (const [title, weightOf] of [
 ] as const) {
   const cells = new Map<string, string[]>(Object.keys(CHOICES).map((name) => [name, []]));
   for (const size of SIZES) {
-    const runs = Object.entries(CHOICES).map(([name, make]) => ({
-      name,
-      run: traffic(make(makeServers(size, weightOf))),
-      turns: [] as number[],
-    }));
+    const runs = Object.entries(CHOICES).flatMap(([name, make]) => {
+      const choice = make(makeServers(size, weightOf));
+      if (choice === undefined) cells.get(name)?.push('refused');
+      return choice === undefined ? [] : [{ name, run: traffic(choice), turns: [] as number[] }];
+    });
     for (const { run } of runs) time(run);
     for (let turn = 0; turn < TURNS; turn++) for (const { run, turns } of runs) turns.push(time(run));
     for (const { name, turns } of runs) cells.get(name)?.push(nanoseconds(median(turns)));
@@ -208,9 +244,11 @@ for (const [title, weightOf] of [
 
 const hardCases = new Map<string, string[]>();
 for (const [name, make] of Object.entries(CHOICES)) {
-  const servers = makeServers(4_095, (index) => 1 + (index % MAX_WEIGHT), 1);
+  const servers = makeServers(4_095, (index) => 1 + (index % 16), 1);
   const choice = make(servers);
+  if (choice === undefined) continue;
   const last = servers.length >> 1;
+  choice.pick();
   for (const [index, server] of servers.entries()) {
     if (index === last) continue;
     server.active = 1;
@@ -221,27 +259,76 @@ for (const [name, make] of Object.entries(CHOICES)) {
   };
   time(allButOneFull);
   const full = median(Array.from({ length: TURNS }, () => time(allButOneFull)));
+  hardCases.set(name, [nanoseconds(full), ...changesOf(make)]);
+}
+table(
+  '4,095 servers of weight 16: ns a pick while all but one are full; ms for one weight, for one down, for one up, and for 4,095 weights in a row, each with the pick behind it',
+  ['full', 'weight', 'down', 'up', '4,095'],
+  hardCases,
+);
 
-  const changing = makeServers(4_095, () => 16);
-  const changed = make(changing);
-  let weight = 16;
-  const changeAll = (): number => {
-    weight = weight === 16 ? 17 : 16;
-    const started = performance.now();
-    for (const server of changing) {
+/** What changes cost, in milliseconds, with the pick that follows them. */
+function changesOf(make: MakeChoice): string[] {
+  const servers = makeServers(4_095, () => 16);
+  const choice = make(servers);
+  if (choice === undefined) return [];
+  const measure = (turns: number, change: (turn: number) => void): string => {
+    const ms = Array.from({ length: turns + 5 }, (_, turn) => {
+      const started = performance.now();
+      change(turn);
+      choice.pick();
+      return performance.now() - started;
+    });
+    return median(ms.slice(5)).toFixed(3);
+  };
+  const weigh = (changed: readonly Server[], weight: number): void => {
+    for (const server of changed) {
       server.weight = weight;
       server.recalculate(0);
     }
-    changed.reweigh(changing);
-    changed.pick();
-    return performance.now() - started;
+    choice.reweigh(changed);
   };
-  for (let i = 0; i < 10; i++) changeAll();
-  const changes = median(Array.from({ length: 21 }, changeAll));
-  hardCases.set(name, [nanoseconds(full), changes.toFixed(2)]);
+  choice.pick();
+  const one = choice.isStatic
+    ? '-'
+    : measure(41, (turn) => weigh(servers.slice(turn * 7, turn * 7 + 1), turn % 2 === 0 ? 17 : 15));
+  const { remove, add } = choice;
+  if (!remove || !add) return [one, '-', '-', measure(21, (turn) => weigh(servers, 15 + (turn % 2)))];
+  const down: number[] = [];
+  const up: number[] = [];
+  for (let turn = 0; turn < 41; turn++) {
+    const server = servers[turn * 31] as Server;
+    for (const [change, times] of [
+      [remove, down],
+      [add, up],
+    ] as const) {
+      const started = performance.now();
+      change(server);
+      choice.pick();
+      times.push(performance.now() - started);
+    }
+  }
+  const all = choice.isStatic ? '-' : measure(21, (turn) => weigh(servers, 15 + (turn % 2)));
+  return [one, median(down).toFixed(3), median(up).toFixed(3), all];
 }
-table(
-  '4,095 servers: ns a pick while all but one are full; ms for 4,095 weight changes and a pick',
-  ['ns', 'ms'],
-  hardCases,
-);
+
+{
+  const servers = makeServers(4_095, () => 16).map(({ name }, index) => ({
+    name,
+    address: `10.${index >> 8}.${index & 255}.1:80`,
+    weight: 16,
+  }));
+  const times = Array.from({ length: TURNS }, () => {
+    const started = performance.now();
+    const pool = new Pool({ servers, balance: 'uri', hashType: 'consistent' });
+    pool.tryAcquire({ url: '/' })?.release();
+    return performance.now() - started;
+  });
+  const ring = new HashRing();
+  const random = seededEnvironment().random;
+  const keys = Int32Array.from({ length: 1_048_320 }, () => (random() * 2 ** 32) | 0);
+  ring.insertAll(keys, new Uint32Array(keys.length));
+  console.log(
+    `\nnew Pool with 4,095 servers of weight 16 on a ring (1,048,320 nodes), and its first choice: ${median(times).toFixed(0)} ms; ${(ring.bytes / ring.size).toFixed(1)} bytes a node`,
+  );
+}

@@ -6,6 +6,8 @@ import { ERRORS } from '#src/core/errors.ts';
 import { OptionReader } from '#src/core/options.ts';
 import { parseDuration, parseSize } from '#src/core/units.ts';
 import { resolvePoolOptions } from '#src/pool/resolve-options.ts';
+import { CONVERTERS } from '#src/samples/converters.ts';
+import { FETCHES } from '#src/samples/fetches.ts';
 import { ALGORITHMS } from '#src/schedulers/index.ts';
 import { type DeclaredOption, declaredInterfaces } from './support/declared-options.ts';
 import { filesBelow, ROOT } from './support/source-files.ts';
@@ -171,6 +173,19 @@ test('every error code is in docs/errors.md, with the status and flags that it c
         return !(new RegExp(`\\b${status}\\b`).test(row) && row.includes(`\`${flags}\``));
       })
       .map(([code, { status, flags }]) => `${code} ${status} \`${flags}\``),
+  );
+});
+
+test('every sample and every converter has its row in docs/algorithms.md', () => {
+  const page = readFileSync(join(ROOT, 'docs/algorithms.md'), 'utf8');
+  const named = new Set(
+    [...page.matchAll(/^\| (`[^|]*) \|/gm)].flatMap(([, cell = '']) =>
+      [...cell.matchAll(/`([\w.-]+)/g)].map(([, name = '']) => name),
+    ),
+  );
+  none(
+    'no row names',
+    [...Object.keys(FETCHES), ...Object.keys(CONVERTERS)].filter((name) => !named.has(name)),
   );
 });
 

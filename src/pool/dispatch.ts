@@ -133,6 +133,7 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
       this.#core.deadlines.remove(this);
       if (this.#over) return;
       if (body.replayable) this.#choose();
+      else if (this.clientRequest.aborted) this.onClientGone();
       else this.#fail(new EvenkeelError('EK_ABORTED', { status: 400, flags: 'CH', message: BROKEN_BODY }));
     });
   }

@@ -88,6 +88,14 @@ export class PoolServer {
       );
     const from = server.weight;
     if (to === from) return;
+    if (to > from) {
+      const servers = this.#core.balancer.servers.map((known) => ({
+        backup: known.backup,
+        weight: known === server ? to : known.weight,
+      }));
+      const refusal = balance.refuse(servers);
+      if (refusal !== undefined) throw new ConfigError([{ path: 'weight', value: weight, message: refusal }]);
+    }
     server.weight = to;
     server.recalculate(this.#core.environment.now());
     this.#core.balancer.changed(server);

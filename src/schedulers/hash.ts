@@ -33,7 +33,7 @@ const METHODS: Readonly<
   'map-based': {
     static: true,
     create: (read, _settings, pool) =>
-      new MapHash(read, new TurnTable(pool, (servers) => staticMap(servers, pool)), false),
+      new MapHash(read, new TurnTable(pool, (servers, memory) => staticMap(servers, pool, memory)), false),
     refuse: () => undefined,
   },
   consistent: {

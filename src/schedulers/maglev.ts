@@ -1,14 +1,9 @@
-import { avalanche, xxh32 } from '../hashing/functions.ts';
+import { xxh32 } from '../hashing/functions.ts';
 import type { ServerView } from '../servers/server.ts';
 import { nodeBase } from './hash-key.ts';
 import { buildMaglev, MAX_MAGLEV_SERVERS, type MaglevEntry, maglevSize } from './maglev-table.ts';
 import type { DeclaredServer, PoolView } from './scheduler.ts';
 import type { BuildTable } from './turn-table.ts';
-
-interface NamedEntry extends MaglevEntry {
-  readonly url: string;
-  readonly index: number;
-}
 
 /**
  * Makes the tables of `hashType: 'maglev'`. A server's places follow from its `hashKey` or, without one, from its address: the
@@ -16,26 +11,34 @@ interface NamedEntry extends MaglevEntry {
  * move nobody else's keys.
  */
 export function maglevBuilder(pool: PoolView): BuildTable {
-  return (servers) => {
-    const entries = servers.map(entryOf).sort(compare);
-    const table = buildMaglev(entries, servers.length === 0 ? 0 : maglevSize(pool.servers.length));
-    for (let place = 0; place < table.length; place++)
-      table[place] = (entries[table[place] as number] as NamedEntry).index;
-    return table;
+  const hashes = new WeakMap<ServerView, NamedHashes>();
+  const hashesOf = (server: ServerView): NamedHashes => {
+    let known = hashes.get(server);
+    if (!known) {
+      const name = server.hashKey === undefined ? server.address.url : String(nodeBase(server));
+      hashes.set(server, (known = hashed(name)));
+    }
+    return known;
+  };
+  return (servers, memory) => {
+    // Equal names are told apart: with one order of places for all, a table would take a thousand times as long.
+    const twins = new Map<string, number>();
+    const entries = servers.map((server, index) => {
+      const own = hashesOf(server);
+      const nth = (twins.get(own.name) ?? 0) + 1;
+      twins.set(own.name, nth);
+      return { ...(nth === 1 ? own : hashed(`${own.name} ${nth}`)), weight: server.effectiveWeight, index };
+    });
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return buildMaglev(entries, servers.length === 0 ? 0 : maglevSize(pool.servers.length), memory);
   };
 }
 
-function entryOf(server: ServerView, index: number): NamedEntry {
-  const { url } = server.address;
-  const name = Buffer.from(url, 'latin1');
-  const base = server.hashKey === undefined ? xxh32(name, 0) : nodeBase(server);
-  const skip = server.hashKey === undefined ? xxh32(name, 1) : avalanche(~base);
-  return { offsetHash: avalanche(base) >>> 0, skipHash: skip >>> 0, weight: server.effectiveWeight, url, index };
-}
+type NamedHashes = { readonly name: string } & Pick<MaglevEntry, 'offsetHash' | 'skipHash'>;
 
-function compare(a: NamedEntry, b: NamedEntry): number {
-  if (a.offsetHash !== b.offsetHash) return a.offsetHash - b.offsetHash;
-  return a.url < b.url ? -1 : a.url > b.url ? 1 : a.index - b.index;
+function hashed(name: string): NamedHashes {
+  const bytes = Buffer.from(name, 'latin1');
+  return { name, offsetHash: xxh32(bytes, 0) >>> 0, skipHash: xxh32(bytes, 1) >>> 0 };
 }
 
 /** Why these servers are too many for the largest table. */

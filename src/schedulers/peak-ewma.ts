@@ -18,7 +18,7 @@ interface Latency {
 }
 
 /**
- * Draws two servers at random, in proportion to weight, and takes the one where a request would wait less: the latency of its
+ * Draws two different servers at random, in proportion to weight, and takes the one where a request would wait less: the latency of its
  * answers of late times the requests it has, and this one. A slow answer or a failure raises that latency at once; it
  * comes down with time (`decay`). A server without answers yet counts as one of average latency, so that it is neither
  * flooded nor starved.
@@ -28,16 +28,16 @@ interface Latency {
  */
 class PeakEwma implements Scheduler {
   readonly #decayMs: number;
-  readonly #now: () => number;
+  readonly #environment: Environment;
   readonly #draws: RandomDraws;
   readonly #latencies = new Map<ServerView, Latency>();
   /** Moving average over the answers of all servers: what a new server is taken to have. */
   #usualMs = 0;
 
-  constructor(decayMs: number, { now, random }: Environment) {
+  constructor(decayMs: number, environment: Environment) {
     this.#decayMs = decayMs;
-    this.#now = now;
-    this.#draws = new RandomDraws(2, random, (a, b) => this.#cost(a) < this.#cost(b));
+    this.#environment = environment;
+    this.#draws = new RandomDraws(2, true, environment, (a, b) => this.#cost(a) < this.#cost(b));
   }
 
   add(server: ServerView): void {
@@ -64,7 +64,7 @@ class PeakEwma implements Scheduler {
 
   observed(server: ServerView, ms: number, ok: boolean): void {
     if (!this.#draws.has(server)) return;
-    const now = this.#now();
+    const now = this.#environment.now();
     let latency = this.#latencies.get(server);
     if (!latency) this.#latencies.set(server, (latency = { ms: this.#usualMs, at: now }));
     const seen = ok ? ms : Math.max(ms, FAILURE_FACTOR * latency.ms, FAILURE_AT_LEAST_MS);
@@ -83,7 +83,7 @@ class PeakEwma implements Scheduler {
     const latency = this.#latencies.get(server);
     let ms = this.#usualMs;
     if (latency) {
-      const share = Math.exp((latency.at - this.#now()) / this.#decayMs);
+      const share = Math.exp((latency.at - this.#environment.now()) / this.#decayMs);
       ms = latency.ms > ms ? latency.ms * share + ms * (1 - share) : latency.ms;
     }
     const load = (server.active * this.#draws.averageWeight) / server.effectiveWeight;

@@ -1,4 +1,5 @@
 import type { RequestContext } from '../core/context.ts';
+import type { Environment } from '../core/environment.ts';
 import type { ServerView } from '../servers/server.ts';
 import { type Algorithm, defineScheduler, type Scheduler } from './scheduler.ts';
 import { WeightTree } from './weight-tree.ts';
@@ -6,15 +7,16 @@ import { WeightTree } from './weight-tree.ts';
 /**
  * Draws servers at random, in proportion to weight, and takes the least loaded of those drawn.
  * Load is active requests over effective weight; on a tie the first drawn wins (HAProxy compares recent rates). Full
- * servers and the one to avoid are not drawn; one server may be drawn twice.
+ * servers and the one to avoid are not drawn; one server may be drawn twice, unless draws are to be distinct.
  * Cost: O(draws × log n) a pick and O(log n) a change (a Fenwick tree of weights); nothing allocated.
  * @see HAProxy `balance random(<draws>)`, configuration manual 4.2
  * @see Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", IEEE TPDS 12(10), 2001
  */
 export class RandomDraws implements Scheduler {
   readonly #draws: number;
+  readonly #distinct: boolean;
   readonly #lighter: (a: ServerView, b: ServerView) => boolean;
-  readonly #random: () => number;
+  readonly #environment: Environment;
   readonly #slots = new Map<ServerView, number>();
   readonly #freeSlots: number[] = [];
   /** By slot. */
@@ -24,10 +26,19 @@ export class RandomDraws implements Scheduler {
   /** A server that is full weighs nothing until it is heard of again. */
   readonly #weights = new WeightTree();
 
-  /** @param lighter whether the first of two servers is to be preferred */
-  constructor(draws: number, random: () => number, lighter: (a: ServerView, b: ServerView) => boolean) {
+  /**
+   * @param distinct draws no server twice
+   * @param lighter whether the first of two servers is to be preferred
+   */
+  constructor(
+    draws: number,
+    distinct: boolean,
+    environment: Environment,
+    lighter: (a: ServerView, b: ServerView) => boolean,
+  ) {
     this.#draws = draws;
-    this.#random = random;
+    this.#distinct = distinct;
+    this.#environment = environment;
     this.#lighter = lighter;
   }
 
@@ -78,15 +89,16 @@ export class RandomDraws implements Scheduler {
     let best: ServerView | undefined;
     let passedOver = -1;
     for (let draw = 0; draw < this.#draws && weights.total > 0; ) {
-      const slot = weights.find(Math.floor(this.#random() * weights.total));
+      const slot = weights.find(Math.floor(this.#environment.random() * weights.total));
       const drawn = this.#servers[slot];
       if (drawn === undefined) break; // only a `random` outside [0, 1) leads here
-      if (drawn.saturated) {
+      const isFull = drawn.saturated;
+      if (isFull || this.#distinct) {
         weights.set(slot, 0);
         this.#behind[slot] = passedOver;
         passedOver = slot;
-        continue;
       }
+      if (isFull) continue;
       if (best === undefined || (drawn !== best && this.#lighter(drawn, best))) best = drawn;
       draw++;
     }
@@ -117,5 +129,5 @@ export const randomDraws: Algorithm = defineScheduler({
     const draws = /^\((\d+)\)$/.exec(rest)?.[1];
     return draws === undefined ? undefined : { draws: Number(draws) };
   },
-  create: ({ draws }, { random }) => new RandomDraws(draws, random, lessLoaded),
+  create: ({ draws }, environment) => new RandomDraws(draws, false, environment, lessLoaded),
 });

@@ -2,6 +2,7 @@ import type { RequestContext } from '../core/context.ts';
 import type { ServerView } from '../servers/server.ts';
 import { type Algorithm, defineScheduler, nothingMore, type PoolView, type Scheduler } from './scheduler.ts';
 import { buildServerMap } from './server-map.ts';
+import type { TableMemory } from './table-memory.ts';
 import { TurnTable } from './turn-table.ts';
 
 /**
@@ -14,7 +15,7 @@ class StaticRoundRobin implements Scheduler {
   readonly #turns: TurnTable;
 
   constructor(pool: PoolView) {
-    this.#turns = new TurnTable(pool, (servers) => staticMap(servers, pool));
+    this.#turns = new TurnTable(pool, (servers, memory) => staticMap(servers, pool, memory));
   }
 
   add(server: ServerView): void {
@@ -46,9 +47,12 @@ class StaticRoundRobin implements Scheduler {
  * The table of HAProxy's static algorithms: weights are divided by the greatest common divisor of those of all servers, usable
  * or not; slow start does not touch them.
  */
-export function staticMap(servers: readonly ServerView[], pool: PoolView): Uint32Array {
+export function staticMap(servers: readonly ServerView[], pool: PoolView, memory: TableMemory): Uint32Array {
   const divisor = pool.servers.reduce((common, { weight }) => greatestDivisor(common, weight), 0) || 1;
-  return buildServerMap(servers.map(({ weight }) => Math.ceil(weight / divisor)));
+  return buildServerMap(
+    servers.map(({ weight }) => Math.ceil(weight / divisor)),
+    memory,
+  );
 }
 
 function greatestDivisor(a: number, b: number): number {

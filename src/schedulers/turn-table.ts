@@ -1,9 +1,10 @@
 import type { ServerView } from '../servers/server.ts';
 import { BitSet } from './bit-set.ts';
 import type { PoolView } from './scheduler.ts';
+import { TableMemory } from './table-memory.ts';
 
 /** Makes the table: for each turn the index of a server. Is given the usable servers in the order of their declaration. */
-export type BuildTable = (servers: readonly ServerView[]) => Uint32Array;
+export type BuildTable = (servers: readonly ServerView[], memory: TableMemory) => Uint32Array;
 
 /** Where a walk over the turns stands. HAProxy has one a backend, whichever group is in service. */
 const cursors = new WeakMap<PoolView, { next: number }>();
@@ -18,6 +19,7 @@ export class TurnTable {
   readonly #pool: PoolView;
   readonly #cursor: { next: number };
   readonly #members = new Set<ServerView>();
+  readonly #memory = new TableMemory();
   #stale = false;
   #servers: ServerView[] = [];
   #indexes = new Map<ServerView, number>();
@@ -111,7 +113,7 @@ export class TurnTable {
     this.#stale = false;
     this.#servers = this.#pool.servers.filter((server) => this.#members.has(server));
     this.#indexes = new Map(this.#servers.map((server, index) => [server, index]));
-    this.#table = this.#build(this.#servers);
+    this.#table = this.#build(this.#servers, this.#memory);
     this.#room = undefined;
     for (const server of this.#servers) if (server.saturated) this.slotsChanged(server);
   }

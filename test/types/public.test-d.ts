@@ -44,6 +44,25 @@ new Pool({ servers, balance: 'random' });
 new Pool({ servers, balance: 'random(3)' });
 new Pool({ servers, balance: { algorithm: 'random', draws: 3 } });
 new Pool({ servers, balance: { algorithm: 'leastconn' } });
+new Pool({ servers, balance: 'uri depth 2 len 40', hashType: 'consistent djb2 avalanche', hashBalanceFactor: 150 });
+new Pool({ servers, balance: 'hdr(x-user) use_domain_only', hashType: { method: 'maglev', function: 'crc32' } });
+new Pool({ servers, balance: 'url_param uid check_post', hashKey: 'addr-port' });
+new Pool({ servers, balance: 'hash req.hdr(x-user),lower', hashPreserveAffinity: 'maxconn' });
+new Pool({ servers, balance: { algorithm: 'sticky' } });
+new Pool<{ readonly user: string }>({ servers, balance: { algorithm: 'hash', key: ({ request }) => request?.user } });
+new Pool<{ readonly user: string }>({
+  servers,
+  useServer: ({ request }) => (request?.user === 'root' ? 'a' : undefined),
+});
+new Pool({ servers: [{ address: '127.0.0.1:1', guid: 'a-1', hashKey: 'guid' }] });
+// @ts-expect-error an object only
+new Pool({ servers, balance: 'sticky' });
+// @ts-expect-error no such function
+new Pool({ servers, balance: 'uri', hashType: 'consistent md5' });
+// @ts-expect-error the name is missing
+new Pool({ servers, balance: { algorithm: 'url_param' } });
+// @ts-expect-error a name, or undefined
+new Pool({ servers, useServer: () => 5 });
 // @ts-expect-error no such algorithm
 new Pool({ servers, balance: 'fastest' });
 // @ts-expect-error the number of draws is a number

@@ -1,0 +1,126 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { poisson, zipf } from '../test/simulation/arrivals.ts';
+import { exponential, type Latency, queueing } from '../test/simulation/latency.ts';
+import { type Scenario, simulate } from '../test/simulation/simulate.ts';
+import { drawPlot, type Scene } from './plots/draw.ts';
+
+/**
+ * Draws what docs/algorithms.md shows of each algorithm: the same traffic through each of them, on the virtual clock. The same
+ * sources give the same pictures, byte for byte.
+ */
+
+const TARGET = join(import.meta.dirname, '../docs/plots');
+
+interface Plot extends Pick<Scenario, 'balance' | 'hashType' | 'hashBalanceFactor'> {
+  readonly file: string;
+  readonly title: string;
+  /** `first` does nothing without a maxconn. */
+  readonly limited?: boolean;
+}
+
+const PLOTS: readonly Plot[] = [
+  { file: 'roundrobin', title: 'roundrobin', balance: 'roundrobin' },
+  { file: 'static-rr', title: 'static-rr', balance: 'static-rr' },
+  { file: 'leastconn', title: 'leastconn', balance: 'leastconn' },
+  { file: 'first', title: 'first', balance: 'first', limited: true },
+  { file: 'random', title: 'random', balance: 'random' },
+  { file: 'peak-ewma', title: 'peak-ewma', balance: 'peak-ewma' },
+  { file: 'source', title: 'source, map-based', balance: 'source' },
+  { file: 'uri', title: 'uri, map-based', balance: 'uri' },
+  { file: 'uri-consistent', title: 'uri, consistent', balance: 'uri', hashType: 'consistent' },
+  {
+    file: 'uri-consistent-bounded',
+    title: 'uri, consistent, hashBalanceFactor 150',
+    balance: 'uri',
+    hashType: 'consistent',
+    hashBalanceFactor: 150,
+  },
+  { file: 'uri-maglev', title: 'uri, maglev', balance: 'uri', hashType: 'maglev' },
+];
+
+const DESCRIPTION =
+  'Four servers, a to d, with three kinds of traffic side by side: four equal servers; server a four times as slow as the ' +
+  'others; long requests, where server a is away from 20 s to 40 s. Each column shows over one minute the share of requests ' +
+  'that each server gets, the requests that it has in progress (cut off at the top of the panel), and the median and the ' +
+  '99th percentile of latency.';
+
+/** One request in eight asks for the same. */
+const KEYS = zipf({ keys: 1_000, exponent: 1 });
+
+/** Time before the picture begins, in which servers get as much to do as they will have. */
+const WARM_UP_MS = 20_000;
+
+interface Setting extends Omit<Scene, 'traffic'> {
+  /** Of server a, and of the others. */
+  readonly latency: readonly [a: Latency, others: Latency];
+  readonly everyMs: number;
+  readonly maxconn: number;
+  readonly events?: NonNullable<Scenario['events']>;
+}
+
+/** In each, servers have about two thirds of the work that they can do. */
+const SETTINGS: readonly Setting[] = [
+  {
+    title: 'four equal servers',
+    latency: [queueing(8, exponential(40)), queueing(8, exponential(40))], // 200 a second at most, of 135
+    everyMs: 1_000 / 540,
+    maxconn: 8,
+    mostLoad: 40,
+    decades: [1, 3],
+  },
+  {
+    title: 'a takes four times as long',
+    latency: [queueing(32, exponential(160)), queueing(8, exponential(40))],
+    everyMs: 1_000 / 540,
+    maxconn: 8,
+    mostLoad: 40,
+    decades: [1, 3],
+  },
+  {
+    title: 'long requests; a is away for 20 s',
+    latency: [queueing(100, exponential(4_000)), queueing(100, exponential(4_000))], // 25 a second at most, of 15
+    everyMs: 1_000 / 60,
+    maxconn: 100,
+    mostLoad: 200,
+    decades: [3, 5],
+    events: {
+      [WARM_UP_MS + 20_000]: ({ pool }) => pool.server('a').setState('maint'),
+      [WARM_UP_MS + 40_000]: ({ pool }) => pool.server('a').setState('ready'),
+    },
+  },
+];
+
+function sceneOf({ file: _file, title: _title, limited, ...balancing }: Plot, setting: Setting): Scene {
+  const { latency, everyMs, maxconn, events = {} } = setting;
+  const [a, others] = latency;
+  const limit = limited ? { maxconn } : {};
+  const traffic = simulate({
+    seed: 1,
+    ...balancing,
+    servers: {
+      a: { latency: a, ...limit },
+      b: { latency: others, ...limit },
+      c: { latency: others, ...limit },
+      d: { latency: others, ...limit },
+    },
+    arrivals: poisson({ everyMs }),
+    keys: KEYS,
+    forMs: WARM_UP_MS + 60_000,
+    events,
+  });
+  return { ...setting, traffic: traffic.after(WARM_UP_MS) };
+}
+
+mkdirSync(TARGET, { recursive: true });
+for (const plot of PLOTS) {
+  const scenes = SETTINGS.map((setting) => sceneOf(plot, setting));
+  writeFileSync(join(TARGET, `${plot.file}.svg`), drawPlot(plot.title, DESCRIPTION, scenes));
+  for (const { title, traffic } of scenes) {
+    const shares = traffic.servers.map((server) => `${Math.round(100 * traffic.share(server))} %`).join(' ');
+    const [p50, p99] = [50, 99].map((percent) => `p${percent} ${Math.round(traffic.percentile(percent))} ms`);
+    console.log(
+      `${plot.title} | ${title} | ${shares} | ${p50}, ${p99} | refused ${(100 * traffic.refused).toFixed(1)} %`,
+    );
+  }
+}
