@@ -35,7 +35,7 @@ const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
  *
  * It is the `HttpExchange` of its attempts and the `RequestContext` of its choices, so that a request costs one object.
  */
-export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, Leaver, Expiring {
+export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, Leaver {
   readonly #core: PoolCore;
   readonly #arrival: Arrival;
   readonly #startedAt: number;
@@ -50,10 +50,6 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
   #onlyRefused = true;
   #over = false;
   listIndex = -1;
-
-  /** While the beginning of the body is waited for. */
-  deadline: number = Number.POSITIVE_INFINITY;
-  deadlineIndex = -1;
 
   // HttpExchange
   readonly clientRequest: ClientRequest;
@@ -127,21 +123,24 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
       this.continued = true;
       response.writeContinue();
     }
-    this.deadline = this.#startedAt + this.timeouts.clientMs;
-    this.#core.deadlines.add(this);
+    const { deadlines } = this.#core;
+    const wait: Expiring = {
+      deadline: this.#startedAt + this.timeouts.clientMs,
+      deadlineIndex: -1,
+      onDeadline: () => {
+        deadlines.remove(wait);
+        const message = 'the client stopped sending its request';
+        this.#fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', message }));
+      },
+    };
+    deadlines.add(wait);
     body.peek(PEEK_BYTES, () => {
-      this.#core.deadlines.remove(this);
+      deadlines.remove(wait);
       if (this.#over) return;
       if (body.replayable) this.#choose();
       else if (this.clientRequest.aborted) this.onClientGone();
       else this.#fail(new EvenkeelError('EK_ABORTED', { status: 400, flags: 'CH', message: BROKEN_BODY }));
     });
-  }
-
-  onDeadline(): void {
-    this.#core.deadlines.remove(this);
-    const message = 'the client stopped sending its request';
-    this.#fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', message }));
   }
 
   // RequestContext

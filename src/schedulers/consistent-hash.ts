@@ -49,7 +49,7 @@ export class ConsistentHash implements Scheduler {
   #totalIsStale = true;
   /** The node at which the walk of requests without a hash stands. */
   #walkKey = 0;
-  #walkOwner = -1;
+  #walkServer: ServerView | undefined = undefined;
 
   constructor(read: ReadHash, settings: HashSettings, pool: PoolView) {
     this.#read = read;
@@ -175,13 +175,14 @@ export class ConsistentHash implements Scheduler {
   /** Node by node round the ring, past full servers. HAProxy: lb_chash.c:chash_get_next_server. */
   #walk(avoid: ServerView | undefined): ServerView | undefined {
     const ring = this.#ring;
-    if (!ring.seekBehind(this.#walkKey, this.#walkOwner)) return undefined;
+    const stands = this.#walkServer && this.#owners.get(this.#walkServer);
+    if (!ring.seekBehind(this.#walkKey, stands?.number ?? -1)) return undefined;
     let avoided = false;
     for (let left = ring.size; left > 0; left--) {
       const { server } = this.#byNumber[ring.owner] as Owner;
       if (!server.saturated) {
         this.#walkKey = ring.key;
-        this.#walkOwner = ring.owner;
+        this.#walkServer = server;
         if (server !== avoid) return server;
         avoided = true;
       }

@@ -27,6 +27,9 @@ const AMPERSAND = 38;
 const COMMA = 44;
 const QUOTE = 34;
 const BACKSLASH = 92;
+const CR = 13;
+const LF = 10;
+const TOKEN = /[!#$%'*+\-.^_`|~0-9A-Za-z]/;
 
 /** From bytes to a hash. HAProxy: backend.c:gen_hash. */
 function hashOf({ function: name, avalanche: spread }: HashSettings): HashFunction {
@@ -79,9 +82,9 @@ export function hashUri({ whole, pathOnly, len, depth }: UriOptions, settings: H
 /** Where the path begins in a target, which may be in absolute form. */
 function pathStart(url: string): number {
   if (url.charCodeAt(0) === SLASH) return 0;
-  const authority = url.indexOf('://');
-  const slash = authority === -1 ? -1 : url.indexOf('/', authority + 3);
-  return slash === -1 ? url.length : slash;
+  const scheme = url.indexOf('://');
+  const end = scheme === -1 ? -1 : url.slice(scheme + 3).search(/[/?#]/);
+  return end === -1 ? url.length : scheme + 3 + end;
 }
 
 /** HAProxy: backend.c:get_server_ph and get_server_ph_post. */
@@ -91,11 +94,12 @@ export function hashUrlParam(name: string, checkPost: boolean, settings: HashSet
     if (url !== undefined) {
       const query = url.indexOf('?') + 1;
       const start = query === 0 ? -1 : parameterIn(url, query, name);
-      if (start !== -1) return hash(url, start, endOf(url, start, false));
+      if (start !== -1) return hash(url, start, endOf(url, start));
     }
     if (!checkPost || method !== 'POST' || body === undefined) return undefined;
     const start = parameterIn(body, 0, name);
-    return start === -1 ? undefined : hash(body, start, endOf(body, start, true));
+    const end = start === -1 ? -1 : endInBody(body, start);
+    return end === -1 ? undefined : hash(body, start, end);
   };
 }
 
@@ -111,14 +115,19 @@ function parameterIn(text: string, from: number, name: string): number {
   return -1;
 }
 
-/** @param inBody white space and controls end it, too */
-function endOf(text: string, start: number, inBody: boolean): number {
-  let end = start;
-  for (; end < text.length; end++) {
-    const code = text.charCodeAt(end);
-    if (code === AMPERSAND || (inBody && (code <= 32 || code === 127))) break;
+function endOf(text: string, start: number): number {
+  const end = text.indexOf('&', start);
+  return end === -1 ? text.length : end;
+}
+
+/** White space ends it, too; -1 for what is no form: HAProxy takes only the characters of tokens for a value. */
+function endInBody(body: string, start: number): number {
+  for (let end = start; end < body.length; end++) {
+    const code = body.charCodeAt(end);
+    if (code === AMPERSAND || isBlank(code) || code === CR || code === LF) return end;
+    if (!TOKEN.test(body[end] as string)) return -1;
   }
-  return end;
+  return body.length;
 }
 
 /** HAProxy: backend.c:get_server_hh. */
@@ -128,8 +137,8 @@ export function hashHeader(name: string, useDomainOnly: boolean, settings: HashS
   return ({ headers }) => {
     if (headers === undefined) return undefined;
     const given = headers[field] ?? (field === 'host' ? headers[':authority'] : undefined);
-    const value = Array.isArray(given) ? given[0] : given;
-    if (value === undefined) return undefined;
+    const value: unknown = Array.isArray(given) ? given[0] : given;
+    if (typeof value !== 'string') return undefined; // a name such as `constructor` may be something else
     let start = 0;
     while (isBlank(value.charCodeAt(start))) start++;
     let end = endOfFirst(value, start);
@@ -140,7 +149,7 @@ export function hashHeader(name: string, useDomainOnly: boolean, settings: HashS
       if (last > start) {
         end = last;
         start = Math.max(start, value.lastIndexOf('.', end - 1) + 1);
-      } else if (last === start) end = start;
+      }
     }
     return hash(value, start, end);
   };

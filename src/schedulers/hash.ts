@@ -1,6 +1,6 @@
 import type { Environment } from '../core/environment.ts';
 import type { OptionReader } from '../core/options.ts';
-import { asBinary, readSample, type SampleOption, sampleOf } from '../samples/index.ts';
+import { asBinary, asText, readSample, type SampleOption, sampleOf } from '../samples/index.ts';
 import { ConsistentHash, tooManyNodes } from './consistent-hash.ts';
 import { hashHeader, hashSample, hashSource, hashUri, hashUrlParam, type ReadHash } from './hash-inputs.ts';
 import type { HashMethod, HashSettings } from './hash-type.ts';
@@ -138,7 +138,10 @@ export const hash: Algorithm = defineHash({
   readPhrase: (rest) => (/^\s+\S/.test(rest) ? { key: rest.trim() } : undefined),
   input: ({ key }, settings, { random }, pool) =>
     hashSample(
-      asBinary(sampleOf(key, { random, addressOf: (context) => pool.addressOf(context) })),
+      // HAProxy reads digits off the text of a number, and hashes its bytes.
+      (settings.function === 'none' ? asText : asBinary)(
+        sampleOf(key, { random, addressOf: (context) => pool.addressOf(context) }),
+      ),
       settings,
       (error) => pool.report(`balance: ${typeof key === 'string' ? `hash ${key}` : 'the key function'}`, error),
     ),

@@ -4,7 +4,7 @@ import type { ServerView } from '../servers/server.ts';
 import { RandomDraws } from './random-draws.ts';
 import { type Algorithm, defineScheduler, nothingMore, type Scheduler } from './scheduler.ts';
 
-/** A failure counts as an answer that took this many times what answers of its server take, and at least so long. */
+/** A failure counts as an answer that took this many times what answers take now, and at least so long. */
 const FAILURE_FACTOR = 4;
 const FAILURE_AT_LEAST_MS = 1_000;
 
@@ -67,7 +67,7 @@ class PeakEwma implements Scheduler {
     const now = this.#environment.now();
     let latency = this.#latencies.get(server);
     if (!latency) this.#latencies.set(server, (latency = { ms: this.#usualMs, at: now }));
-    const seen = ok ? ms : Math.max(ms, FAILURE_FACTOR * latency.ms, FAILURE_AT_LEAST_MS);
+    const seen = ok ? ms : Math.max(ms, FAILURE_FACTOR * this.#usualMs, FAILURE_AT_LEAST_MS);
     const share = Math.exp((latency.at - now) / this.#decayMs);
     latency.ms = seen > latency.ms ? seen : latency.ms * share + seen * (1 - share);
     latency.at = now;

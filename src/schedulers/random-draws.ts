@@ -18,6 +18,9 @@ export class RandomDraws implements Scheduler {
   readonly #lighter: (a: ServerView, b: ServerView) => boolean;
   readonly #environment: Environment;
   readonly #slots = new Map<ServerView, number>();
+  /** By slot: the weight that is in the sum. */
+  readonly #known: number[] = [];
+  #sumOfWeights = 0;
   readonly #freeSlots: number[] = [];
   /** By slot. */
   readonly #servers: (ServerView | undefined)[] = [];
@@ -42,9 +45,9 @@ export class RandomDraws implements Scheduler {
     this.#lighter = lighter;
   }
 
-  /** Of the servers that have room. */
+  /** Of all servers, full or not. */
   get averageWeight(): number {
-    return this.#weights.total / this.#slots.size;
+    return this.#sumOfWeights / this.#slots.size;
   }
 
   has(server: ServerView): boolean {
@@ -56,6 +59,7 @@ export class RandomDraws implements Scheduler {
     this.#slots.set(server, slot);
     this.#servers[slot] = server;
     this.#behind[slot] = -1;
+    this.#known[slot] = 0;
     this.#weigh(server, slot);
   }
 
@@ -66,6 +70,7 @@ export class RandomDraws implements Scheduler {
     this.#servers[slot] = undefined;
     this.#freeSlots.push(slot);
     this.#weights.set(slot, 0);
+    this.#sumOfWeights -= this.#known[slot] ?? 0;
   }
 
   reweigh(server: ServerView): void {
@@ -113,6 +118,8 @@ export class RandomDraws implements Scheduler {
   }
 
   #weigh(server: ServerView, slot: number): void {
+    this.#sumOfWeights += server.effectiveWeight - (this.#known[slot] ?? 0);
+    this.#known[slot] = server.effectiveWeight;
     this.#weights.set(slot, server.saturated ? 0 : server.effectiveWeight);
   }
 }
