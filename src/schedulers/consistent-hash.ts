@@ -188,7 +188,10 @@ export class ConsistentHash implements Scheduler {
       }
       ring.advance();
     }
-    return avoided ? avoid : undefined;
+    if (avoided) return avoid;
+    this.#walkKey = 0; // where all are full, the next walk begins at the first node
+    this.#walkServer = undefined;
+    return undefined;
   }
 }
 

@@ -148,7 +148,9 @@ export function hashHeader(name: string, useDomainOnly: boolean, settings: HashS
       const last = value.lastIndexOf('.', end - 1);
       if (last > start) {
         end = last;
-        start = Math.max(start, value.lastIndexOf('.', end - 1) + 1);
+        // HAProxy does not look at the character before that dot.
+        const dot = value.lastIndexOf('.', end - 2);
+        if (end - 2 >= start && dot >= start) start = dot + 1;
       }
     }
     return hash(value, start, end);
