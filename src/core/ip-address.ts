@@ -30,8 +30,9 @@ export function ipv6Bytes(text: string): Uint8Array {
 
 /** The IPv4 address that an IPv6 socket names its client by, where it is one; else the text itself. */
 export function unmapped(address: string): string {
+  if (!address.startsWith(MAPPED)) return address;
   const rest = address.slice(MAPPED.length);
-  return address.startsWith(MAPPED) && rest.includes('.') && !rest.includes(':') ? rest : address;
+  return rest.includes('.') && !rest.includes(':') ? rest : address;
 }
 
 const MAPPED = '::ffff:';

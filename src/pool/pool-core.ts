@@ -1,4 +1,3 @@
-import { isIPv4 } from 'node:net';
 import { Dialer } from '../connections/dial.ts';
 import { atOnce } from '../core/at-once.ts';
 import type { RequestContext } from '../core/context.ts';
@@ -6,6 +5,7 @@ import { Deadlines } from '../core/deadlines.ts';
 import type { Environment } from '../core/environment.ts';
 import { EvenkeelError } from '../core/errors.ts';
 import type { PoolEvents } from '../core/events.ts';
+import { unmapped } from '../core/ip-address.ts';
 import { show } from '../core/options.ts';
 import { TurnEnd } from '../core/turn-end.ts';
 import type { Forwarder } from '../forward/forwarder.ts';
@@ -215,7 +215,7 @@ export class PoolCore {
     }
     const address = context.remoteAddress ?? context.socket?.remoteAddress;
     // A socket that listens on both families gives IPv4 clients an IPv6 name.
-    return address?.startsWith('::ffff:') && isIPv4(address.slice(7)) ? address.slice(7) : address;
+    return address === undefined ? undefined : unmapped(address);
   }
 
   /** Writes the answer to a request that failed; gives its status. */

@@ -4,9 +4,13 @@ import type { ServerView } from '../servers/server.ts';
 import { RandomDraws } from './random-draws.ts';
 import { type Algorithm, defineScheduler, nothingMore, type Scheduler } from './scheduler.ts';
 
-/** A failure counts as an answer that took this many times what answers take now, and at least so long. */
+/**
+ * A failure counts as an answer that took so many times what its server's answers are taken to, within limits: a server that
+ * goes on failing is tried less and less, and one that is mended comes back within some times `decay`.
+ */
 const FAILURE_FACTOR = 4;
 const FAILURE_AT_LEAST_MS = 1_000;
+const FAILURE_AT_MOST_MS = 60_000;
 
 const MOST = 2_147_483_647;
 
@@ -67,7 +71,7 @@ class PeakEwma implements Scheduler {
     const now = this.#environment.now();
     let latency = this.#latencies.get(server);
     if (!latency) this.#latencies.set(server, (latency = { ms: this.#usualMs, at: now }));
-    const seen = ok ? ms : Math.max(ms, FAILURE_FACTOR * this.#usualMs, FAILURE_AT_LEAST_MS);
+    const seen = ok ? ms : Math.max(ms, FAILURE_AT_LEAST_MS, Math.min(FAILURE_FACTOR * latency.ms, FAILURE_AT_MOST_MS));
     const share = Math.exp((latency.at - now) / this.#decayMs);
     latency.ms = seen > latency.ms ? seen : latency.ms * share + seen * (1 - share);
     latency.at = now;

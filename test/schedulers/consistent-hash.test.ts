@@ -89,9 +89,8 @@ class NaiveRing {
         return node.server;
       }
     }
-    if (avoided === -1) return undefined;
-    this.#walkedTo = avoided;
-    return avoid;
+    if (nodes.length > 0) this.#walkedTo = avoided; // where all are full, the next one begins at the first node
+    return avoided === -1 ? undefined : avoid;
   }
 }
 
