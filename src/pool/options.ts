@@ -44,7 +44,7 @@ export interface ServerOptions extends DefaultServerOptions {
   readonly address: string;
   /** Unique in its pool. Default: `s` and the server's id. */
   readonly name?: string;
-  /** Unique number, 1 to 2147483647. Default: the lowest that is free. HAProxy: `id`. */
+  /** Unique number, 1 to 2147483647. Default: its place among `servers`, or the next that is free; added later, the lowest that is free. HAProxy: `id`. */
   readonly id?: number;
   /** Unique name for `hashKey: 'guid'`: 1 to 127 letters, digits and `-_:.`. Default: none. HAProxy: `guid`. */
   readonly guid?: string;

@@ -98,11 +98,10 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
       core.dialer,
       monitorEvents(core, () => this.#onDecided()),
     );
-    const nextId = idsBeside(resolved.servers);
-    const added = resolved.servers.map((server) => {
-      const id = server.id ?? nextId();
-      return new BackendServer(id, server, resolved, environment);
-    });
+    const ids = declaredIds(resolved.servers);
+    const added = resolved.servers.map(
+      (server, index) => new BackendServer(ids[index] as number, server, resolved, environment),
+    );
     refuseTwins(added);
     this.#monitor.start(added.map((server) => [server, server.health]));
     for (const server of added) this.#enter(server);
@@ -134,7 +133,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     const { servers } = core.balancer;
     const { balance } = core.options;
     if (!settings) throw new ConfigError(read.faults);
-    const id = settings.id ?? idsBeside(servers)();
+    const id = settings.id ?? freeFrom(new Set(servers.map((server) => server.id)), 1);
     const server = new BackendServer(id, settings, core.options, core.environment);
     refuseTwins([...servers, server]);
     const refusal = balance.refuse([...servers, server]);
@@ -314,15 +313,23 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
   }
 }
 
-/** Gives the lowest ids that none of these servers has, one after another. */
-function idsBeside(servers: readonly { readonly id: number | undefined }[]): () => number {
-  const taken = new Set(servers.map((server) => server.id));
-  let next = 0;
-  return () => {
-    do next++;
-    while (taken.has(next));
-    return next;
-  };
+/** Ids for servers as they are declared: the place in the list, or the next number that is free. HAProxy: proxy_finalize. */
+function declaredIds(servers: readonly { readonly id: number | undefined }[]): number[] {
+  const taken = new Set(servers.map(({ id }) => id));
+  let next = 1;
+  return servers.map((server) => {
+    if (server.id === undefined) next = freeFrom(taken, next);
+    const id = server.id ?? next;
+    taken.add(id);
+    next++;
+    return id;
+  });
+}
+
+function freeFrom(taken: ReadonlySet<number | undefined>, first: number): number {
+  let id = first;
+  while (taken.has(id)) id++;
+  return id;
 }
 
 /** Names and ids given by default may clash with given ones. */

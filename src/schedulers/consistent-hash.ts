@@ -18,6 +18,8 @@ interface Owner {
   readonly base: number;
   /** Nodes it has on the ring. */
   nodes: number;
+  /** Most nodes it ever had. */
+  most: number;
   /** Nodes it is to have: its effective weight, or none. */
   wanted: number;
   /** It is in the list of those whose nodes are to change. */
@@ -62,7 +64,7 @@ export class ConsistentHash implements Scheduler {
     let owner = this.#owners.get(server);
     if (!owner) {
       const number = this.#freeNumbers.pop() ?? this.#byNumber.length;
-      owner = { server, number, base: nodeBase(server), nodes: 0, wanted: 0, changing: false, before: 0 };
+      owner = { server, number, base: nodeBase(server), nodes: 0, most: 0, wanted: 0, changing: false, before: 0 };
       this.#owners.set(server, owner);
       this.#byNumber[number] = owner;
     }
@@ -100,8 +102,10 @@ export class ConsistentHash implements Scheduler {
     let more = 0;
     for (const owner of this.#changing) {
       owner.changing = false;
-      // The last ones go, as in HAProxy.
-      while (owner.nodes > owner.wanted) ring.remove(nodeKey(owner.base, --owner.nodes), owner.number);
+      // The last ones go, as in HAProxy; for more than it ever had all go, to come back behind nodes of the same key.
+      const stay = owner.wanted > owner.most ? 0 : owner.wanted;
+      while (owner.nodes > stay) this.#removeNode(owner, --owner.nodes);
+      owner.most = Math.max(owner.most, owner.wanted);
       more += owner.wanted - owner.nodes;
     }
     if (more > ring.size) this.#insertAll(more);
@@ -110,6 +114,19 @@ export class ConsistentHash implements Scheduler {
         while (owner.nodes < owner.wanted) ring.insert(nodeKey(owner.base, owner.nodes++), owner.number);
     for (const owner of this.#changing) if (owner.wanted === 0) this.#forget(owner);
     this.#changing.length = 0;
+  }
+
+  /** The walk goes on from the node behind. HAProxy: chash_skip_node. */
+  #removeNode(owner: Owner, node: number): void {
+    const ring = this.#ring;
+    const key = nodeKey(owner.base, node);
+    if (owner.server === this.#walkServer && key === this.#walkKey) {
+      ring.seekBehind(key, owner.number);
+      const isLast = ring.size === 1;
+      this.#walkKey = isLast ? 0 : ring.key;
+      this.#walkServer = isLast ? undefined : this.#byNumber[ring.owner]?.server;
+    }
+    ring.remove(key, owner.number);
   }
 
   #insertAll(more: number): void {

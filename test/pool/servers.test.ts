@@ -19,7 +19,7 @@ function listen(pool: Pool): string[] {
   return told;
 }
 
-test('servers are found by name, in the order in which they came; ids are the lowest that are free', () => {
+test('servers are found by name, in the order in which they came; ids are their places, or the next that are free', () => {
   const pool = new Pool(
     {
       servers: [
@@ -37,7 +37,7 @@ test('servers are found by name, in the order in which they came; ids are the lo
       ['s2', 2, 1],
       ['s1', 1, 2],
       ['c', 9, 3],
-      ['s3', 3, 4],
+      ['s5', 5, 4],
     ],
   );
   assert.equal(pool.server('c'), pool.servers[2], 'always the same object');
