@@ -156,7 +156,10 @@ export class RequestBody {
       return;
     }
     this.#keep(chunk);
-    if (this.#peek && this.#keptBytes >= this.#peek.limit) this.#endPeek();
+    if (this.#peek) {
+      if (this.#keptBytes >= this.#peek.limit) this.#endPeek();
+      return; // a sink that came of it has had this chunk among those that are held
+    }
     if (!this.#sink) return;
     const ownedBySink = this.#kept === undefined && this.#source?.listenerCount('data') === 1;
     if (!this.#sink.onRequestBody(chunk, ownedBySink)) this.#source?.pause();
@@ -168,18 +171,18 @@ export class RequestBody {
       return;
     }
     this.#ended = true;
-    this.#endPeek();
-    this.#sink?.onRequestEnd(this.#source?.rawTrailers ?? []);
+    if (this.#peek) this.#endPeek();
+    else this.#sink?.onRequestEnd(this.#source?.rawTrailers ?? []);
   };
 
   readonly #onBroken = (): void => {
     if (this.#broken || this.#ended) return;
     this.#broken = true;
-    this.#endPeek();
-    this.#sink?.onRequestBroken();
+    if (this.#peek) this.#endPeek();
+    else this.#sink?.onRequestBroken();
   };
 
-  /** No more is read until a sink takes it. */
+  /** No more is read until a sink takes it. A sink that comes of it is told by `start` how the body stands. */
   #endPeek(): void {
     const peek = this.#peek;
     if (!peek) return;

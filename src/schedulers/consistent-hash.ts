@@ -38,6 +38,7 @@ interface Owner {
  */
 export class ConsistentHash implements Scheduler {
   readonly #read: ReadHash;
+  readonly #readsAlways: boolean;
   readonly #pool: PoolView;
   readonly #balanceFactor: number;
   readonly #skipsFull: boolean;
@@ -53,8 +54,10 @@ export class ConsistentHash implements Scheduler {
   #walkKey = 0;
   #walkServer: ServerView | undefined = undefined;
 
-  constructor(read: ReadHash, settings: HashSettings, pool: PoolView) {
+  /** @param readsAlways also where one server is all there is */
+  constructor(read: ReadHash, readsAlways: boolean, settings: HashSettings, pool: PoolView) {
     this.#read = read;
+    this.#readsAlways = readsAlways;
     this.#pool = pool;
     this.#balanceFactor = settings.balanceFactor;
     this.#skipsFull = settings.preserveAffinity === 'maxconn';
@@ -83,7 +86,8 @@ export class ConsistentHash implements Scheduler {
 
   pick(context: RequestContext, avoid: ServerView | undefined): ServerView | undefined {
     if (this.#changing.length > 0) this.#change();
-    const hash = this.#read(context);
+    // HAProxy does not look at the request where one server is all there is.
+    const hash = this.#readsAlways || this.#owners.size !== 1 ? this.#read(context) : 0;
     return hash === undefined ? this.#walk(avoid) : this.#at(hash, avoid);
   }
 

@@ -17,6 +17,8 @@ interface HashDefinition<Options> {
   /** What is hashed, and how. */
   input(options: Options, settings: HashSettings, environment: Environment, pool: PoolView): ReadHash;
   readsBodies?(options: Options): boolean;
+  /** Also where one server is all there is, so that requests without a value take turns there. HAProxy: only `url_param`. */
+  readonly readsAlways?: boolean;
 }
 
 /** Where hashes lead, by `hashType`. */
@@ -25,25 +27,26 @@ const METHODS: Readonly<
     HashMethod,
     {
       readonly static: boolean;
-      create(read: ReadHash, settings: HashSettings, pool: PoolView): Scheduler;
+      create(read: ReadHash, readsAlways: boolean, settings: HashSettings, pool: PoolView): Scheduler;
       refuse(declared: readonly DeclaredServer[]): string | undefined;
     }
   >
 > = {
   'map-based': {
     static: true,
-    create: (read, _settings, pool) =>
-      new MapHash(read, new TurnTable(pool, (servers, memory) => staticMap(servers, pool, memory)), false),
+    create: (read, readsAlways, _settings, pool) =>
+      new MapHash(read, readsAlways, new TurnTable(pool, (servers, memory) => staticMap(servers, pool, memory)), false),
     refuse: () => undefined,
   },
   consistent: {
     static: false,
-    create: (read, settings, pool) => new ConsistentHash(read, settings, pool),
+    create: (read, readsAlways, settings, pool) => new ConsistentHash(read, readsAlways, settings, pool),
     refuse: tooManyNodes,
   },
   maglev: {
     static: false,
-    create: (read, _settings, pool) => new MapHash(read, new TurnTable(pool, maglevBuilder(pool)), true),
+    create: (read, readsAlways, _settings, pool) =>
+      new MapHash(read, readsAlways, new TurnTable(pool, maglevBuilder(pool)), true),
     refuse: tooManyForMaglev,
   },
 };
@@ -57,7 +60,12 @@ function defineHash<Options>(definition: HashDefinition<Options>): Algorithm {
       const method = METHODS[settings.method];
       return {
         factory: (environment, pool) =>
-          method.create(definition.input(options, settings, environment, pool), settings, pool),
+          method.create(
+            definition.input(options, settings, environment, pool),
+            definition.readsAlways ?? false,
+            settings,
+            pool,
+          ),
         static: method.static,
         hashes: true,
         readsBodies: definition.readsBodies?.(options) ?? false,
@@ -111,6 +119,7 @@ export const urlParam: Algorithm = defineHash({
   },
   input: ({ name, checkPost }, settings) => hashUrlParam(name, checkPost, settings),
   readsBodies: ({ checkPost }) => checkPost,
+  readsAlways: true,
 });
 
 /** @see HAProxy `balance hdr(<name>) [use_domain_only]` */

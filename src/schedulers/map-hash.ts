@@ -12,12 +12,15 @@ import type { TurnTable } from './turn-table.ts';
  */
 export class MapHash implements Scheduler {
   readonly #read: ReadHash;
+  readonly #readsAlways: boolean;
   readonly #turns: TurnTable;
   /** The table depends on weights as they change. */
   readonly #dynamic: boolean;
 
-  constructor(read: ReadHash, turns: TurnTable, dynamic: boolean) {
+  /** @param readsAlways also where one server is all there is; else its turn comes without a look at the request */
+  constructor(read: ReadHash, readsAlways: boolean, turns: TurnTable, dynamic: boolean) {
     this.#read = read;
+    this.#readsAlways = readsAlways;
     this.#turns = turns;
     this.#dynamic = dynamic;
   }
@@ -44,7 +47,7 @@ export class MapHash implements Scheduler {
   }
 
   pick(context: RequestContext, avoid: ServerView | undefined): ServerView | undefined {
-    const hash = this.#read(context);
+    const hash = this.#readsAlways || !this.#turns.isSingle ? this.#read(context) : 0;
     return hash === undefined ? this.#turns.next(avoid) : this.#turns.at(hash, avoid);
   }
 }

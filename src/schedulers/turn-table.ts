@@ -35,6 +35,11 @@ export class TurnTable {
     this.#cursor = cursor;
   }
 
+  /** One server has all turns. */
+  get isSingle(): boolean {
+    return this.#members.size === 1;
+  }
+
   add(server: ServerView): void {
     this.#members.add(server);
     this.#stale = true;
@@ -80,8 +85,10 @@ export class TurnTable {
   next(avoid: ServerView | undefined): ServerView | undefined {
     if (this.#stale) this.#rebuild();
     const { length } = this.#table;
+    if (length === 0) return undefined;
     const cursor = this.#cursor;
-    const first = cursor.next < length ? cursor.next : 0;
+    if (cursor.next >= length) cursor.next = 0;
+    const first = cursor.next;
     let avoided = -1;
     let wrapped = false;
     for (let from = first; ; ) {

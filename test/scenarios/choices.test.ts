@@ -70,6 +70,32 @@ test('check_post: the parameter is found in the body of a POST, and the body rea
   );
 });
 
+test('check_post: over kept connections each body is sent once, whatever its size and framing', async (t) => {
+  const [server] = await origins(t, 1);
+  assert.ok(server);
+  const { connect, ended } = await stage(t, { balance: 'url_param uid check_post', servers: [server.url] });
+  const client = await connect();
+  const sizes = [1, 100, 16_383, 16_384, 16_385, 20_000, 65_000, 200_000];
+  const bodies = sizes.flatMap((size) =>
+    [size, 'chunked' as const].map((framing) => ({ framing, body: 'uid='.padEnd(size, 'y').slice(0, size) })),
+  );
+  for (const { framing, body } of bodies) {
+    const exchange = client.start({ method: 'POST', framing });
+    exchange.write(body);
+    exchange.finish();
+    assert.equal((await exchange.end).status, 200);
+  }
+  assert.deepEqual(
+    await Promise.all(server.requests.map(async (request) => (await request.body()).length)),
+    bodies.map(({ body }) => body.length),
+  );
+  assert.deepEqual(
+    ended.map(({ bytesIn }) => bytesIn),
+    bodies.map(({ body }) => body.length),
+  );
+  assert.equal(server.connections.length, 1, 'nothing came behind a body that would have ended the connection');
+});
+
 test('check_post: of a body beyond what is looked at every byte arrives, and an unknown parameter takes turns', async (t) => {
   const servers = await origins(t, 2);
   const { connect } = await stage(t, {

@@ -139,7 +139,9 @@ describe('the rules of HAProxy, played beside a plain reading of them', () => {
             if (kind === 'walk' && !scrambled) {
               const avoid = n % 3 === 0 ? server : undefined;
               walkedTo = group.pick({}, avoid);
-              assert.equal(walkedTo, naive.next(avoid));
+              const [only] = group.members;
+              // Where there is but one, the walk does not move.
+              assert.equal(walkedTo, group.members.size === 1 ? only : naive.next(avoid));
             } else if (kind === 'pick' || kind === 'avoid' || kind === 'take') {
               const avoid = kind === 'avoid' ? server : undefined;
               const picked = group.pick({ url: `/${n}` }, avoid);
