@@ -21,6 +21,8 @@ export class RandomDraws implements Scheduler {
   /** By slot: the weight that is in the sum. */
   readonly #known: number[] = [];
   #sumOfWeights = 0;
+  /** Of all servers, full or not; a field, as a fraction that a getter returns may be allocated for. */
+  averageWeight = 0;
   readonly #freeSlots: number[] = [];
   /** By slot. */
   readonly #servers: (ServerView | undefined)[] = [];
@@ -45,11 +47,6 @@ export class RandomDraws implements Scheduler {
     this.#lighter = lighter;
   }
 
-  /** Of all servers, full or not. */
-  get averageWeight(): number {
-    return this.#sumOfWeights / this.#slots.size;
-  }
-
   has(server: ServerView): boolean {
     return this.#slots.has(server);
   }
@@ -71,6 +68,7 @@ export class RandomDraws implements Scheduler {
     this.#freeSlots.push(slot);
     this.#weights.set(slot, 0);
     this.#sumOfWeights -= this.#known[slot] ?? 0;
+    this.averageWeight = this.#sumOfWeights / this.#slots.size;
   }
 
   reweigh(server: ServerView): void {
@@ -120,6 +118,7 @@ export class RandomDraws implements Scheduler {
   #weigh(server: ServerView, slot: number): void {
     this.#sumOfWeights += server.effectiveWeight - (this.#known[slot] ?? 0);
     this.#known[slot] = server.effectiveWeight;
+    this.averageWeight = this.#sumOfWeights / this.#slots.size;
     this.#weights.set(slot, server.saturated ? 0 : server.effectiveWeight);
   }
 }
