@@ -216,6 +216,25 @@ for (const row of ROWS) {
       assert.equal(seen.size, all.length);
     });
 
+    const unlessItIsLimited = { skip: row.balance === 'roundrobin' && 'it holds 4,095 servers' };
+    test('20,000 servers', unlessItIsLimited, () => {
+      const group = new Group(balance);
+      const all = servers(20_000);
+      group.view.servers.push(...all);
+      for (const server of all) {
+        group.members.add(server);
+        group.scheduler.add(server);
+      }
+      const seen = new Set<Server>();
+      for (let n = 0; n < 2_000; n++) {
+        const server = group.pick(request(n));
+        assert.ok(server);
+        group.take(server);
+        seen.add(server);
+      }
+      assert.ok(fills || seen.size > 1_000, `${seen.size} servers in 2,000 picks`);
+    });
+
     test('a server that is not in the group is nothing to it', () => {
       const group = new Group(balance);
       const [member, stranger] = servers(2);
