@@ -62,6 +62,17 @@ export class Balancer implements PoolView {
     this.changed(server);
   }
 
+  /** All that were declared are added now. */
+  declared(): void {
+    for (const scheduler of [this.#active, this.#backup]) {
+      try {
+        scheduler.declared?.();
+      } catch (error) {
+        this.#options.onFault(error);
+      }
+    }
+  }
+
   remove(server: BackendServer): void {
     const index = this.#servers.indexOf(server);
     if (index !== -1) this.#servers.splice(index, 1);

@@ -105,6 +105,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     refuseTwins(added);
     this.#monitor.start(added.map((server) => [server, server.health]));
     for (const server of added) this.#enter(server);
+    core.balancer.declared();
   }
 
   /** All servers, in the order in which they were declared or added. */

@@ -93,6 +93,14 @@ export class ConsistentHash implements Scheduler {
 
   #want(owner: Owner, nodes: number): void {
     if (owner.wanted === nodes) return;
+    // Where the walk stands at a node of this server, changes are made one by one, as in HAProxy.
+    const walksHere = owner.server === this.#walkServer;
+    if (walksHere) this.#change();
+    this.#note(owner, nodes);
+    if (walksHere) this.#change();
+  }
+
+  #note(owner: Owner, nodes: number): void {
     owner.wanted = nodes;
     this.#totalIsStale = true;
     if (owner.changing) return;

@@ -80,6 +80,10 @@ class RoundRobin implements Scheduler {
     this.#noteRoom(turn);
   }
 
+  declared(): void {
+    this.#declaring = false;
+  }
+
   remove(server: ServerView): void {
     const turn = this.#turns.get(server);
     if (turn === undefined || turn.weight === 0) return;

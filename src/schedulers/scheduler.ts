@@ -14,6 +14,8 @@ import type { HashSettings } from './hash-type.ts';
 export interface Scheduler {
   /** The server became usable; it is not yet in the group. */
   add(server: ServerView): void;
+  /** All that were declared are added now; any that is added later joins them. */
+  declared?(): void;
   /** The server is no longer usable. */
   remove(server: ServerView): void;
   /**

@@ -44,11 +44,11 @@ class StaticRoundRobin implements Scheduler {
 }
 
 /**
- * The table of HAProxy's static algorithms: weights are divided by the greatest common divisor of those of all servers, usable
- * or not; slow start does not touch them.
+ * The table of HAProxy's static algorithms: weights are divided by the greatest common divisor of those declared of all
+ * servers, usable or not; slow start does not touch them.
  */
 export function staticMap(servers: readonly ServerView[], pool: PoolView, memory: TableMemory): Uint32Array {
-  const divisor = pool.servers.reduce((common, { weight }) => greatestDivisor(common, weight), 0) || 1;
+  const divisor = pool.servers.reduce((common, { declaredWeight }) => greatestDivisor(common, declaredWeight), 0) || 1;
   return buildServerMap(
     servers.map(({ weight }) => Math.ceil(weight / divisor)),
     memory,

@@ -32,6 +32,8 @@ export interface ServerView {
   readonly address: Address;
   /** Weight as an operator set it, 0..256. */
   readonly weight: number;
+  /** Weight as it was declared. */
+  readonly declaredWeight: number;
   /** What schedulers reckon with: weight × 16, less during slow start. */
   readonly effectiveWeight: number;
   /** Requests (or leases) that hold a slot now. */
@@ -119,6 +121,10 @@ export class Server implements ServerView {
     this.weight = settings.weight;
     this.maxconn = settings.maxconn;
     this.effectiveWeight = effectiveWeight(this.weight, 0, undefined);
+  }
+
+  get declaredWeight(): number {
+    return this.settings.weight;
   }
 
   get saturated(): boolean {

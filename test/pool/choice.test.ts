@@ -1,7 +1,14 @@
 /** What a pool's options say about the choice, beyond what schedulers do. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { ConfigError, EvenkeelError, Pool, type PoolOptions, type RequestContext } from '#src/index.ts';
+import {
+  ConfigError,
+  EvenkeelError,
+  Pool,
+  type PoolOptions,
+  type RequestContext,
+  type ServerOptions,
+} from '#src/index.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { nowhere } from './picks.ts';
 
@@ -176,5 +183,36 @@ describe('more servers than an algorithm holds', () => {
       const seen = new Set(Array.from({ length: 2_000 }, (_, n) => pickOf(pool, { url: `/${n}` })));
       assert.ok(seen.size > 1_500, options.balance);
     }
+  });
+});
+
+describe('as a real HAProxy has it, when commands come before or between requests', () => {
+  const weighed = (...weights: number[]): ServerOptions[] =>
+    nowhere('a', 'b').map((server, index) => ({ ...server, weight: weights[index] ?? 1 }));
+  const picksOf = (pool: Pool<unknown>, count: number): string =>
+    Array.from({ length: count }, () => pickOf(pool)).join(' ');
+
+  test('roundrobin: a server that is enabled before the first request joins those that were declared', () => {
+    const [a, b] = weighed(2, 1) as [ServerOptions, ServerOptions];
+    const { pool } = makePool({ servers: [{ ...a, disabled: true }, b] });
+    pool.server('a').setState('ready');
+    assert.equal(picksOf(pool, 4), 'b a a b');
+  });
+
+  test('static-rr: weights are divided by what divides those that were declared', () => {
+    const { pool } = makePool({ balance: 'static-rr', servers: weighed(2, 1) });
+    pool.server('b').setWeight(0);
+    picksOf(pool, 2);
+    pool.server('b').setWeight(1);
+    assert.equal(pickOf(pool), 'b');
+  });
+
+  test('a ring: the walk of requests without a key moves with each command', () => {
+    const { pool } = makePool({ balance: 'uri', hashType: 'consistent', servers: weighed(2, 1) });
+    picksOf(pool, 2);
+    pool.server('a').setState('maint');
+    pool.server('b').setWeight(15);
+    pool.server('a').setState('ready');
+    assert.equal(pickOf(pool), 'b');
   });
 });
