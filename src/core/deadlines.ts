@@ -1,62 +1,129 @@
 import type { Environment, Timer } from './environment.ts';
+import { TICK_MS, TimerWheel } from './timer-wheel.ts';
 
 /** Something that must be looked at when its time has come. */
 export interface Expiring {
-  /** On the environment's clock; `Infinity` for never. May be changed at any time. */
+  /**
+   * On the environment's clock; `Infinity` for never. While it is watched, a later one may be assigned; an earlier one
+   * goes through `moveTo`.
+   */
   deadline: number;
-  /** Its place in the list; the list's own. -1: not in it. */
+  /** Its place among the deadlines; theirs. -1: not watched. */
   deadlineIndex: number;
-  /** The deadline has passed. Must move it, or leave the list. */
+  /** The deadline has passed. Must move it, or end the watch. */
   onDeadline(): void;
 }
 
-/** No deadline is watched more finely than this. */
-const FINEST_MS = 10;
-const COARSEST_MS = 100;
+/** How long a timer may run on with nothing left to watch: it holds the process, and stopping it costs more than it does. */
+const BRIEF_MS = 100;
+const LONGEST_SLEEP_MS = 2_147_483_647;
 
 /**
- * Watches the deadlines of everything in flight with one timer: an array swept a few times a second. That costs 40 ns a
- * request where `setTimeout` and `clearTimeout` cost 380 (Node 24).
+ * Watches the deadlines of everything in flight with one timer, which sleeps until something may be due. Nothing comes
+ * early, and nothing more than 10 ms late, unless the process is.
  */
 export class Deadlines {
   readonly #environment: Environment;
-  readonly #resolutionMs: number;
-  readonly #items: Expiring[] = [];
+  readonly #wheel: TimerWheel;
+  /** By the wheel's handles. */
+  readonly #items: (Expiring | undefined)[] = [];
+  #size = 0;
   #timer: Timer | undefined = undefined;
+  /** When the timer will have fired; no slot that holds something comes up before. `Infinity`: no timer runs. */
+  #wakesAt = Number.POSITIVE_INFINITY;
+  /** The timer need not be stopped when nothing is left to watch. */
+  #brief = false;
 
-  /** @param shortestMs the shortest time-out in use: deadlines are kept to a hundredth of it, at best to 10 ms */
-  constructor(environment: Environment, shortestMs: number) {
+  constructor(environment: Environment) {
     this.#environment = environment;
-    this.#resolutionMs = Math.min(COARSEST_MS, Math.max(FINEST_MS, Math.floor(shortestMs / 100)));
+    this.#wheel = new TimerWheel(environment.now());
   }
 
+  /** How many are watched. */
   get size(): number {
-    return this.#items.length;
+    return this.#size;
   }
 
+  /** Begins to watch an item that is not watched yet. */
   add(item: Expiring): void {
-    item.deadlineIndex = this.#items.push(item) - 1;
-    this.#timer ??= this.#environment.setTimer(this.#sweep, this.#resolutionMs, true);
+    const handle = this.#wheel.take();
+    item.deadlineIndex = handle;
+    this.#items[handle] = item;
+    this.#size++;
+    this.#file(item, handle);
   }
 
+  /** Ends the watch; harmless if there is none. */
   remove(item: Expiring): void {
-    const index = item.deadlineIndex;
-    if (index === -1) return;
+    const handle = item.deadlineIndex;
+    if (handle === -1) return;
     item.deadlineIndex = -1;
-    const last = this.#items.pop() as Expiring;
-    if (last === item) return;
-    this.#items[index] = last;
-    last.deadlineIndex = index;
+    this.#items[handle] = undefined;
+    this.#wheel.give(handle);
+    if (--this.#size === 0 && !this.#brief) this.#rest();
   }
 
-  /** From the last to the first: what takes a removed item's place has been looked at already. */
-  readonly #sweep = (): void => {
-    this.#timer = undefined;
-    const now = this.#environment.now();
-    for (let i = this.#items.length - 1; i >= 0; i--) {
-      const item = this.#items[i];
-      if (item && item.deadline <= now) item.onDeadline();
+  /** Gives an item another deadline, watched or not. A later one costs an assignment: its slot comes up all the same. */
+  moveTo(item: Expiring, deadline: number): void {
+    item.deadline = deadline;
+    const handle = item.deadlineIndex;
+    if (handle !== -1 && deadline + TICK_MS < this.#wheel.comesUpAt(handle)) {
+      this.#wheel.lift(handle);
+      this.#file(item, handle);
     }
-    if (this.#items.length > 0) this.#timer = this.#environment.setTimer(this.#sweep, this.#resolutionMs, true);
+  }
+
+  #file(item: Expiring, handle: number): void {
+    this.#wheel.file(handle, item);
+    if (this.#wheel.comesUpAt(handle) < this.#wakesAt) this.#hasten(item, handle);
+  }
+
+  /** Something may be due before the timer fires. May: the wheel, which no clock is read for at each item, may be behind. */
+  #hasten(item: Expiring, handle: number): void {
+    const now = this.#environment.now();
+    if (now >= this.#wakesAt) return; // it is about to fire, or is firing
+    this.#wheel.lift(handle);
+    this.#wheel.catchUp(now);
+    this.#wheel.file(handle, item);
+    const comesUp = this.#wheel.comesUpAt(handle);
+    // Most of what comes when nothing is watched is gone again at once. Only what stays is slept for.
+    if (this.#timer === undefined) this.#sleep(Math.min(comesUp, now + BRIEF_MS), now);
+    else if (comesUp < this.#wakesAt) this.#sleep(comesUp, now);
+  }
+
+  #sleep(until: number, now: number): void {
+    this.#timer?.cancel();
+    const ms = Math.min(Math.max(1, Math.ceil(until - now)), LONGEST_SLEEP_MS);
+    this.#brief = ms <= BRIEF_MS;
+    this.#wakesAt = until;
+    this.#timer = this.#environment.setTimer(this.#wake, ms, true);
+  }
+
+  readonly #wake = (): void => {
+    this.#timer = undefined;
+    this.#brief = true;
+    const now = this.#environment.now();
+    this.#wheel.advance(now);
+    try {
+      for (let handle = this.#wheel.nextDue(); handle !== 0; handle = this.#wheel.nextDue()) {
+        const item = this.#items[handle] as Expiring;
+        this.#wheel.lift(handle);
+        this.#wheel.file(handle, item); // first: it may remove itself, or throw
+        if (item.deadline <= now) item.onDeadline();
+      }
+    } finally {
+      if (this.#size === 0) this.#rest();
+      else this.#sleep(this.#wheel.next(), this.#environment.now());
+    }
   };
+
+  /** Nothing is watched. */
+  #rest(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#brief = false;
+    this.#wakesAt = Number.POSITIVE_INFINITY;
+    this.#wheel.shrink();
+    if (this.#items.length > this.#wheel.capacity) this.#items.length = this.#wheel.capacity;
+  }
 }

@@ -238,7 +238,7 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
   protected touch(now: number = this.#parts.environment.now()): void {
     const { serverMs, clientMs } = this.exchange.timeouts;
     // As HAProxy, a server's time runs only once it has the whole request.
-    this.deadline = now + (this.#onClientDrain || this.#waitsForClient() ? clientMs : serverMs);
+    this.#parts.deadlines.moveTo(this, now + (this.#onClientDrain || this.#waitsForClient() ? clientMs : serverMs));
   }
 
   #failEmpty(cause: Error | undefined): void {

@@ -90,7 +90,7 @@ export class HttpProxyAttempt
   }
 
   onRedirect(request: NodeRequest, destination: Destination): void {
-    const { dialer, environment, settings } = this.#parts;
+    const { deadlines, dialer, environment, settings } = this.#parts;
     const { exchange } = this;
     const { connections } = this.#route;
     this.connection.discard();
@@ -103,7 +103,7 @@ export class HttpProxyAttempt
     this.#redirected = request;
     this.#head = undefined;
     this.phase = 'connecting';
-    this.deadline = environment.now() + exchange.timeouts.connectMs;
+    deadlines.moveTo(this, environment.now() + exchange.timeouts.connectMs);
   }
 
   onRequestError(error: Error & { code?: string }): void {

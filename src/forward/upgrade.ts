@@ -168,7 +168,8 @@ export class Tunnel implements Expiring {
   #touch(): void {
     const { tunnelMs, clientFinMs, serverFinMs } = this.#exchange.timeouts;
     const limitMs = this.#serverEnded ? clientFinMs : this.#clientEnded ? serverFinMs : tunnelMs;
-    this.deadline = this.#parts.environment.now() + limitMs;
+    const { deadlines, environment } = this.#parts;
+    deadlines.moveTo(this, environment.now() + limitMs);
   }
 
   #end(flags: TerminationFlags): void {

@@ -50,8 +50,8 @@ export class PoolCore {
     this.environment = environment;
     this.#outlet = outlet;
     this.dialer = new Dialer(environment);
-    const { timeouts, forwarding, balance, allbackups, startOffset } = options;
-    this.deadlines = new Deadlines(environment, Math.min(...Object.values<number>({ ...timeouts })));
+    const { forwarding, balance, allbackups, startOffset } = options;
+    this.deadlines = new Deadlines(environment);
     const parts = { environment, dialer: this.dialer, deadlines: this.deadlines, turnEnd: new TurnEnd(), forwarding };
     this.forwarder =
       options.engine === 'http1'

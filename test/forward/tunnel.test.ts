@@ -26,7 +26,7 @@ class Pipe extends Duplex {
 
 function tunnel() {
   const clock = new VirtualClock();
-  const deadlines = new Deadlines(clock, 1_000);
+  const deadlines = new Deadlines(clock);
   const [client, server] = [new Pipe(), new Pipe()];
   const outcomes: Outcome[] = [];
   let destroyed = 0;
