@@ -16,7 +16,6 @@ export interface Expiring {
 
 /** How long a timer may run on with nothing left to watch: it holds the process, and stopping it costs more than it does. */
 const BRIEF_MS = 100;
-const LONGEST_SLEEP_MS = 2_147_483_647;
 
 /**
  * Watches the deadlines of everything in flight with one timer, which sleeps until something may be due. Nothing comes
@@ -93,7 +92,7 @@ export class Deadlines {
 
   #sleep(until: number, now: number): void {
     this.#timer?.cancel();
-    const ms = Math.min(Math.max(1, Math.ceil(until - now)), LONGEST_SLEEP_MS);
+    const ms = Math.max(1, Math.ceil(until - now));
     this.#brief = ms <= BRIEF_MS;
     this.#wakesAt = until;
     this.#timer = this.#environment.setTimer(this.#wake, ms, true);

@@ -14,7 +14,8 @@ export interface Environment {
   /** A number in [0, 1). */
   random(): number;
   /**
-   * Calls back once after `ms` milliseconds.
+   * Calls back once after `ms` milliseconds. A wait longer than a timer can be set for, `Infinity` too, ends early: after 24.8
+   * days on Node's.
    * @param holdsProcess `true` keeps the process alive while the timer runs. Default: `false`.
    */
   setTimer(callback: () => void, ms: number, holdsProcess?: boolean): Timer;
