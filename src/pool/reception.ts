@@ -1,0 +1,93 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Expiring } from '../core/deadlines.ts';
+import { EvenkeelError } from '../core/errors.ts';
+import type { FieldMap } from '../http1/request-head.ts';
+import { ClientExchange } from './client-exchange.ts';
+import { takeIn } from './request-intake.ts';
+import { copyFields, type RequestRuleContext } from './rules.ts';
+
+/** How much of a body a choice may depend on. HAProxy: tune.bufsize. */
+const PEEK_BYTES = 16_384;
+
+const BROKEN_BODY = 'the request body was not whole';
+
+/**
+ * What becomes of a request before a server is chosen for it: it is looked at, rules are applied, and where the choice
+ * depends on the body, that is begun.
+ */
+export abstract class Reception extends ClientExchange {
+  protected over = false;
+
+  /** The request may be carried now. */
+  protected abstract choose(): void;
+  /** Answers with an error. */
+  protected abstract fail(error: EvenkeelError): void;
+
+  start(): void {
+    const { options } = this.core;
+    if (this.core.closing) {
+      this.fail(new EvenkeelError('EK_CLOSED'));
+      return;
+    }
+    try {
+      const { target, body, headers } = takeIn(this.clientRequest, this.target, options.bufferBody);
+      this.target = target;
+      this.body = body;
+      this.headers = headers as FieldMap & IncomingHttpHeaders;
+    } catch (error) {
+      // A parsed body may be anything, also what JSON.stringify throws at.
+      this.fail(error instanceof EvenkeelError ? error : new EvenkeelError('EK_BODY_CONSUMED', { cause: error }));
+      return;
+    }
+    if (options.requestRules) this.#applyRules();
+    if (this.arrival.upgrade) this.#watchForEnd(this.arrival.upgrade.socket);
+    if (options.balance.readsBodies && this.method === 'POST') this.#peekAtBody();
+    else this.choose();
+  }
+
+  #applyRules(): void {
+    const headers = copyFields(this.headers);
+    const context: RequestRuleContext = { ...this.context, headers };
+    this.core.options.requestRules?.apply(context, headers, this.core.reportFault);
+    this.headers = headers as FieldMap & IncomingHttpHeaders;
+  }
+
+  /** As Node gives up a request whose client ends its side, so do we an upgrade; only a tunnel may be half closed. */
+  #watchForEnd(socket: Duplex): void {
+    const leave = (): void => {
+      if (this.over || this.tunnelling) return;
+      this.onClientGone();
+      socket.destroy();
+    };
+    if (socket.readableEnded) process.nextTick(leave);
+    else socket.once('end', leave);
+  }
+
+  /** The choice depends on what the body begins with. HAProxy: as with `option http-buffer-request`. */
+  #peekAtBody(): void {
+    const { body, clientResponse: response } = this;
+    if (this.expectContinue && 'writeContinue' in response) {
+      this.continued = true;
+      response.writeContinue();
+    }
+    const { deadlines } = this.core;
+    const wait: Expiring = {
+      deadline: this.startedAt + this.timeouts.clientMs,
+      deadlineIndex: -1,
+      onDeadline: () => {
+        deadlines.remove(wait);
+        const message = 'the client stopped sending its request';
+        this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', message }));
+      },
+    };
+    deadlines.add(wait);
+    body.peek(PEEK_BYTES, () => {
+      deadlines.remove(wait);
+      if (this.over) return;
+      if (body.replayable) this.choose();
+      else if (this.clientRequest.aborted) this.onClientGone();
+      else this.fail(new EvenkeelError('EK_ABORTED', { status: 400, flags: 'CH', message: BROKEN_BODY }));
+    });
+  }
+}
