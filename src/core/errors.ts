@@ -1,28 +1,11 @@
+/** Who ended a request: client, server, pool (by a rule), or an operator; lower case: by not doing anything for too long. */
+type Ender = 'C' | 'c' | 'S' | 's' | 'P' | 'L' | 'R' | 'I' | 'K' | 'D' | 'U';
+
+/** Where it stood: request, tarpit, queue, connection, response head, data. */
+type RequestPhase = 'R' | 'T' | 'Q' | 'C' | 'H' | 'D';
+
 /** How a request ended, as HAProxy's log writes it (`%ts`): who ended it, then in which phase. `--` is a normal end. */
-export type TerminationFlags =
-  | '--'
-  | 'SC'
-  | 'sC'
-  | 'SQ'
-  | 'sQ'
-  | 'SH'
-  | 'sH'
-  | 'PH'
-  | 'PR'
-  | 'SD'
-  | 'sD'
-  | 'PD'
-  | 'CH'
-  | 'cH'
-  | 'CD'
-  | 'cD'
-  | 'CQ'
-  | 'CC'
-  | 'LR'
-  | 'IH'
-  | 'KC'
-  | 'KH'
-  | 'KD';
+export type TerminationFlags = '--' | `${Ender}${RequestPhase}`;
 
 /** A stable code that tells what failed. */
 export type ErrorCode =

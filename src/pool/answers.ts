@@ -40,8 +40,11 @@ export interface Answers {
 /** HAProxy http.c:http_err_codes and ours: the statuses that can be answered otherwise. */
 const STATUSES: ReadonlySet<number> = new Set([400, 404, 408, 500, 501, 502, 503, 504]);
 
-/** Reads `errorfiles` and `retryAfter`. */
-export function readAnswers(read: OptionReader): Answers {
+/**
+ * Reads `errorfiles` and `retryAfter`.
+ * @param sheds the pool refuses what is too much for it, and its clients had better know for how long
+ */
+export function readAnswers(read: OptionReader, sheds: boolean): Answers {
   const files = new Map<number, (context: RequestContext) => Answer>();
   const option = read.object('errorfiles');
   for (const key of Object.keys((read.any('errorfiles') as object | undefined) ?? {})) {
@@ -54,7 +57,7 @@ export function readAnswers(read: OptionReader): Answers {
       if (file) files.set(status, file);
     }
   }
-  const retryAfterMs = read.durationMs('retryAfter', { default: undefined, max: 86_400_000 });
+  const retryAfterMs = read.durationMs('retryAfter', { default: sheds ? 1_000 : undefined, max: 86_400_000 });
   return { files, retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000) };
 }
 

@@ -5,6 +5,7 @@ import type { Attempt, HttpExchange, MutableHead, OutcomeSink } from '../forward
 import { DRAIN_BYTES } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
 import { Reception } from './reception.ts';
+import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
 import { decideRetry } from './retry-policy.ts';
 import { fieldsOf, listOf } from './rules.ts';
 
@@ -21,7 +22,7 @@ const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
  * It is the `HttpExchange` of its attempts and the `RequestContext` of its choices, so that a request costs one object:
  * `ClientExchange` holds what is known of it, `Reception` what comes before the choice.
  */
-export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink {
+export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink, Queued {
   #server: BackendServer | undefined = undefined;
   #holdsSlot = false;
   #attempt: Attempt | undefined = undefined;
@@ -31,6 +32,8 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
   #redispatched = false;
   /** No attempt has got as far as a connection. */
   #onlyRefused = true;
+  #waiter: Waiter | undefined = undefined;
+  #queuedMs = 0;
   listIndex = -1;
 
   onResponse(head: MutableHead): Outcome | undefined {
@@ -49,6 +52,10 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
 
   onClientGone(): void {
     if (this.over || this.tunnelling) return;
+    if (this.#leaveQueue()) {
+      this.#settle(499, 'CQ');
+      return;
+    }
     this.#attempt?.abort();
     const flags = this.clientResponse.headersSent ? 'CD' : this.connectedAt === 0 ? 'CC' : 'CH';
     if (this.#server) this.#server.counters.cli_abrt++;
@@ -71,20 +78,68 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
   }
 
   protected choose(): void {
-    const server = this.core.choose(this, this.session?.preferred);
-    if (server instanceof EvenkeelError) this.fail(server);
-    else this.#carry(server, false);
+    this.#go(this.chooseAnew());
   }
 
-  /** Takes a slot of the server and sends the request there. */
+  chooseAnew(): Place {
+    return this.core.choice.first(this, this.session?.preferred);
+  }
+
+  #go(place: Place): void {
+    if (place instanceof EvenkeelError) this.fail(place);
+    else if (place instanceof RequestQueue) this.#wait(place);
+    else this.#carry(place, false);
+  }
+
+  #wait(queue: RequestQueue): void {
+    const { core } = this;
+    if (core.admission.full) {
+      this.fail(new EvenkeelError('EK_QUEUE_FULL'));
+      return;
+    }
+    const now = core.environment.now();
+    this.#waiter = core.admission.wait(this, queue, core.queueKey(this), now, now + this.timeouts.queueMs);
+  }
+
+  onTurn(server: BackendServer): void {
+    this.#stopWaiting();
+    this.#carry(server, false);
+  }
+
+  onRefused(error: EvenkeelError): void {
+    this.#stopWaiting();
+    this.fail(error);
+  }
+
+  /** It is in a queue no more. */
+  #stopWaiting(): void {
+    if (!this.#waiter) return;
+    this.#queuedMs += this.core.environment.now() - this.#waiter.since;
+    this.#waiter = undefined;
+  }
+
+  /** Gives up its place in a queue; `false` if it has none. */
+  #leaveQueue(): boolean {
+    if (!this.#waiter) return false;
+    this.core.admission.leave(this.#waiter);
+    this.#stopWaiting();
+    return true;
+  }
+
+  /** Takes a slot of the server, unless it holds one still, and sends the request there. */
   #carry(server: BackendServer, fresh: boolean): void {
     const previous = this.#server;
-    this.core.take(server);
-    if (previous && previous !== server) this.#redispatched = true;
+    if (!this.#holdsSlot) this.core.take(server);
+    if (previous === server) {
+      if (!fresh) server.counters.wretr++;
+    } else if (previous) {
+      previous.counters.wredis++;
+      this.#redispatched = true;
+    }
     this.#server = server;
     this.#holdsSlot = true;
     // The first attempt comes at once: one look at the clock less a request.
-    this.attemptedAt = previous ? this.core.environment.now() : this.startedAt;
+    this.attemptedAt = previous || this.#queuedMs > 0 ? this.core.environment.now() : this.startedAt;
     this.connectedAt = 0;
     this.#attempt = this.core.forwarder.forward(this, server, fresh, this);
   }
@@ -139,27 +194,20 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
       this.fail(failure.error);
       return;
     }
-    this.#releaseSlot();
     if (decision === 'fresh') {
       this.#carry(server, true);
       return;
     }
     this.#retries++;
     if (decision === 'same') {
-      server.counters.wretr++;
       this.#carry(server, false);
       return;
     }
+    this.#releaseSlot();
     this.#tried ??= [];
     this.#tried.push(server);
     const isLast = this.#retries === this.core.options.retry.retries;
-    const next = this.core.chooseAgain(this, this.#tried, isLast && this.#onlyRefused);
-    if (next instanceof EvenkeelError) this.fail(next);
-    else {
-      if (next === server) server.counters.wretr++;
-      else server.counters.wredis++;
-      this.#carry(next, false);
-    }
+    this.#go(this.core.choice.again(this, this.#tried, isLast && this.#onlyRefused));
   }
 
   /** Answers with an error, unless the framework takes over. */
@@ -206,7 +254,7 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
       flags,
       retries: this.#retries,
       redispatched: this.#redispatched,
-      queueMs: (this.attemptedAt || now) - this.startedAt,
+      queueMs: this.#queuedMs,
       connectMs:
         this.connectedAt === 0 || this.attemptedAt > this.connectedAt ? 0 : this.connectedAt - this.attemptedAt,
       responseMs: this.respondedAt === 0 ? 0 : this.respondedAt - this.connectedAt,

@@ -8,6 +8,7 @@ import type { HashPreserveAffinity, HashTypeOption } from '../schedulers/hash-ty
 import type { BalanceOption } from '../schedulers/index.ts';
 import type { HashKey } from '../servers/server.ts';
 import type { ErrorFilesOption } from './answers.ts';
+import type { Priority } from './request-queue.ts';
 import type { HeaderRule, RequestRuleContext, ResponseRuleContext } from './rules.ts';
 import type { TlsOptions } from './tls-options.ts';
 
@@ -20,6 +21,10 @@ export interface DefaultServerOptions extends HealthOptions, TlsOptions {
   readonly weight?: number;
   /** Most requests and leases at one time; 0 is no limit. Default: 0. HAProxy: `maxconn`. */
   readonly maxconn?: number;
+  /** Its limit while the pool is idle; it grows to `maxconn` as the pool fills up to `fullconn`, which must be given. Default: as `maxconn`. HAProxy: `minconn`. */
+  readonly minconn?: number;
+  /** Most requests that may wait for it and for no other; 0 is no limit. Default: 0. HAProxy: `maxqueue`. */
+  readonly maxqueue?: number;
   /** Takes traffic only while no other server can. Default: false. HAProxy: `backup`. */
   readonly backup?: boolean;
   /** Starts in maintenance. Default: false. HAProxy: `disabled`. */
@@ -54,6 +59,8 @@ export interface ServerOptions extends DefaultServerOptions {
 export interface TimeoutOptions {
   /** To connect to a server, TLS included. Default: 5s. HAProxy: `timeout connect`. */
   readonly connect?: Duration;
+  /** In queues, for a server with a free slot. Default: as `connect`. HAProxy: `timeout queue`. */
+  readonly queue?: Duration;
   /** Without a word from the server, while waiting for its answer or in the middle of it. Default: 60s. HAProxy: `timeout server`. */
   readonly server?: Duration;
   /** Without a word from the client while it sends a body, or without it taking any of the answer. Default: 60s. HAProxy: `timeout client`. */
@@ -119,6 +126,14 @@ export interface PoolOptions<R = unknown> {
   readonly defaultServer?: DefaultServerOptions;
   /** With no active server left, all backups share the traffic, not only the first. Default: false. HAProxy: `option allbackups`. */
   readonly allbackups?: boolean;
+  /** Requests in the pool from which on a server with a `minconn` has its whole `maxconn`. Range: 1 and more. Default: none. HAProxy: `fullconn`. */
+  readonly fullconn?: number;
+  /** Most requests and leases in the pool, waiting ones too; more are refused with a 503 at once. Range: 1 and more, or `Infinity`. Default: `Infinity`. */
+  readonly poolMaxRequests?: number | 'infinite';
+  /** Most requests and calls of `acquire` that wait at one time; more are refused with a 503 at once. Range: 0 and more, or `Infinity`. Default: `Infinity`. */
+  readonly poolMaxQueue?: number | 'infinite';
+  /** Who is served first of those that wait: lower classes, and in a class by arrival plus offset. Asked only where a request has to wait. Default: in order of arrival. HAProxy: `http-request set-priority-class`, `set-priority-offset`. */
+  readonly priority?: (context: RequestContext<R>) => Partial<Priority>;
   /** Picks to skip at the start, so that many processes do not all begin with the first server. Default: 0. Range: 0..65535. */
   readonly startOffset?: number;
   /** Checks by name, for `check: 'name'`. HAProxy: `healthcheck` sections. */
@@ -155,7 +170,7 @@ export interface PoolOptions<R = unknown> {
   readonly httpResponse?: readonly HeaderRule<ResponseRuleContext<R>>[];
   /** Answers in place of ours, by status. HAProxy: `errorfile`. */
   readonly errorfiles?: ErrorFilesOption<R>;
-  /** `Retry-After` in answers to requests for which every server was full, in whole seconds. Default: none. */
+  /** `Retry-After` in answers to requests that found every server or queue full, or waited in vain, in whole seconds. Default: none; with `poolMaxRequests` or `poolMaxQueue` 1s. */
   readonly retryAfter?: Duration;
   /** What carries requests. Default: `http1`. */
   readonly engine?: 'http1' | 'http-proxy-3';

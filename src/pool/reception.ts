@@ -26,10 +26,6 @@ export abstract class Reception extends ClientExchange {
 
   start(): void {
     const { options } = this.core;
-    if (this.core.closing) {
-      this.fail(new EvenkeelError('EK_CLOSED'));
-      return;
-    }
     try {
       const { target, body, headers } = takeIn(this.clientRequest, this.target, options.bufferBody);
       this.target = target;

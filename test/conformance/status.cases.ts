@@ -55,10 +55,11 @@ export const statusCases: readonly Case[] = [
     },
   },
   {
-    name: 'every server full: 503 and Retry-After, SQ',
+    name: 'every server and the queue full: 503 and Retry-After, SQ',
     async run(stage) {
       const origin = await stage.origin(() => {});
-      const front = await stage.open({ servers: [{ address: origin.url, maxconn: 1 }], retryAfter: '1500ms' });
+      const servers = [{ address: origin.url, maxconn: 1 }];
+      const front = await stage.open({ servers, poolMaxQueue: 0, retryAfter: '1500ms' });
       const first = await front.start();
       const held = await origin.request(1);
       const answer = await front.send({ method: 'POST', body: 'abc' });

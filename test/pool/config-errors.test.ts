@@ -75,10 +75,11 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   [{ timeout: { connect: 0 } }, 'timeout.connect: 0 is not allowed; allowed: a duration'],
   [{ timeout: { server: '5' } }, 'timeout.server: "5" is not allowed'],
   [{ timeout: { check: 'infinite' } }, 'timeout.check: "infinite" is not allowed'],
-  [
-    { timeout: { queue: '5s' } },
-    'timeout.queue: not supported (HAProxy: timeout queue): a request that finds every server full is refused at once',
-  ],
+  [{ timeout: { queue: 0 } }, 'timeout.queue: 0 is not allowed; allowed: a duration'],
+  [{ fullconn: 0 }, 'fullconn: 0 is not allowed; allowed: an integer of at least 1'],
+  [{ poolMaxRequests: 0 }, 'poolMaxRequests: 0 is not allowed; allowed: an integer of at least 1, or Infinity'],
+  [{ poolMaxQueue: -1 }, 'poolMaxQueue: -1 is not allowed; allowed: an integer of at least 0, or Infinity'],
+  [{ priority: 5 }, 'priority: 5 is not allowed; allowed: a function'],
   [{ timeout: { total: '5s' } }, 'timeout.total: not supported: no limit over all attempts exists yet'],
   [{ timeout: { tunel: '5s' } }, 'timeout.tunel: is not an option'],
   // forwarding
@@ -94,7 +95,8 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   // HAProxy's own
   [{ stickTable: {} }, 'stickTable: not supported (HAProxy: stick-table)'],
   [{ cookie: 'SRV insert' }, 'cookie: not supported (HAProxy: cookie)'],
-  [{ servers: [{ address: A, minconn: 1 }] }, 'servers[0].minconn: not supported (HAProxy: minconn)'],
+  [{ servers: [{ address: A, minconn: 1 }] }, "servers[0].minconn: needs the pool's option 'fullconn'"],
+  [{ servers: [{ address: A, maxqueue: -1 }] }, 'servers[0].maxqueue: -1 is not allowed'],
   [{ servers: [{ address: A, agentCheck: true }] }, 'servers[0].agentCheck: not supported (HAProxy: agent-check)'],
   [{ 'retry-on': 'none' }, "retry-on: is not an option; did you mean 'retryOn'?"],
   [

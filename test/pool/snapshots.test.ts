@@ -37,6 +37,7 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
       'stot',
       'lbtot',
       'smax',
+      'qmax',
       'bin',
       'bout',
       'econ',
@@ -56,6 +57,7 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
     state: 'UP',
     active: 0,
     queued: 0,
+    qmax: 0,
     leases: 0,
     servers: {
       a: {
