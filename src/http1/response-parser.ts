@@ -5,6 +5,7 @@ import {
   mayBeTrailer,
   parseFields,
   parseResponseHead,
+  refuseFraming,
   type ResponseHead,
 } from './response-head.ts';
 
@@ -233,6 +234,7 @@ export class ResponseParser {
     }
     const trailers: string[] = [];
     parseFields(text, 0, blank + 2, (name, value) => {
+      refuseFraming(name);
       if (mayBeTrailer(name)) trailers.push(name, value);
     });
     this.#end(trailers);
