@@ -3,7 +3,26 @@ import type { Chance } from './chance.ts';
 /** What is put in: whatever one parser or another has stumbled over. */
 const PIECES: readonly [string, ...string[]] = [
   ...(['\r\n', '\n', '\r', '\0', ':', ' ', '\t', ',', ';', '=', '"', '\\', '/', '?', '#', '@', '*'] as const),
-  ...['0', '1', '5', 'a', 'F', '-', '+', '_', '(', '\x01', '\x0b', '\x0c', '\x1f', '\x7f', '\x80', '\x85', '\xa0', '\xff'],
+  ...[
+    '0',
+    '1',
+    '5',
+    'a',
+    'F',
+    '-',
+    '+',
+    '_',
+    '(',
+    '\x01',
+    '\x0b',
+    '\x0c',
+    '\x1f',
+    '\x7f',
+    '\x80',
+    '\x85',
+    '\xa0',
+    '\xff',
+  ],
   ...['\r\n ', '\r\n\t', '\r\n\r\n', '\n\n', '\r\r\n', '0\r\n\r\n', '0;a=b\r\n\r\n', '5\r\nhello\r\n', ';a="\r\n"'],
   ...['Content-Length: 5\r\n', 'Content-Length: 4\r\n', 'content-length: 0\r\n', 'Content-Length: 5, 5\r\n'],
   ...['Transfer-Encoding: chunked\r\n', 'TRANSFER-ENCODING: Chunked\r\n', 'Transfer-Encoding: gzip, chunked\r\n'],
@@ -11,7 +30,14 @@ const PIECES: readonly [string, ...string[]] = [
   ...['Connection: close\r\n', 'Connection: Close, X-Hop\r\n', 'Connection: content-length, transfer-encoding\r\n'],
   ...['Connection: keep-alive\r\n', 'Connection: upgrade\r\n', 'Connection: \xa0close\r\n', 'X-Hop: 1\r\n'],
   ...['Upgrade: websocket\r\n', 'Upgrade:\r\n', 'Expect: 100-continue\r\n', 'Host: b.test\r\n', 'Trailer: X-T\r\n'],
-  ...['chunked', 'HTTP/1.1 ', 'HTTP/1.0 ', 'HTTP/1.1 100 Continue\r\n\r\n', 'HTTP/1.1 200 OK\r\n', 'GET / HTTP/1.1\r\n'],
+  ...[
+    'chunked',
+    'HTTP/1.1 ',
+    'HTTP/1.0 ',
+    'HTTP/1.1 100 Continue\r\n\r\n',
+    'HTTP/1.1 200 OK\r\n',
+    'GET / HTTP/1.1\r\n',
+  ],
 ];
 
 /** Changes a message in one to four places. */

@@ -22,7 +22,7 @@ interface NodeParserClass {
   readonly kOnHeadersComplete: number;
   readonly kOnBody: number;
   readonly kOnMessageComplete: number;
-  readonly kLenientDataAfterClose: number;
+  readonly kLenientKeepAlive: number;
 }
 
 /** Node exports the class no more without a warning; every connection of a server has one of it. */
@@ -32,7 +32,10 @@ export const NodeParser: NodeParserClass = parserClass();
 const MAX_HEADER_SIZE = 16_384;
 
 function parserClass(): NodeParserClass {
-  const socket: Duplex & { parser?: NodeParser } = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+  const socket: Duplex & { parser?: NodeParser } = new Duplex({
+    read() {},
+    write: (_chunk, _encoding, done) => done(),
+  });
   createServer().emit('connection', socket);
   const { parser } = socket;
   socket.destroy();
@@ -90,7 +93,16 @@ export class NodeReader {
       keepAlive: boolean,
     ) => {
       const rawHeaders = fields ?? this.#takeFields();
-      return this.#events?.onHead({ minor, rawHeaders, method, url: url ?? this.#url, status, reason, upgrade, keepAlive });
+      return this.#events?.onHead({
+        minor,
+        rawHeaders,
+        method,
+        url: url ?? this.#url,
+        status,
+        reason,
+        upgrade,
+        keepAlive,
+      });
     };
     parser[NodeParser.kOnBody | 0] = (bytes: Buffer) => this.#events?.onBody(bytes.toString('latin1'));
     parser[NodeParser.kOnMessageComplete | 0] = () => {

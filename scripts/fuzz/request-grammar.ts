@@ -1,11 +1,98 @@
 import type { Chance } from './chance.ts';
 
-const METHODS = ['GET', 'GET', 'POST', 'PUT', 'HEAD', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE', 'M-SEARCH', 'PROPFIND', 'CONNECT', 'get', 'PRI', 'FOO', 'QUERY'] as const;
-const TARGETS = ['/', '/a?b=c', '/a%20b', '//a', '*', 'http://a.test/x', 'HTTP://A.TEST:80', 'http://b.test/', 'https://a.test:443/?q', 'ftp://a.test/', 'a.test:443', '/a#b', '/\x80', '/a b', '/"<>\\^`{|}', 'http://user@a.test/', 'http:///x', '?a', '/\t', ''] as const;
-const HOSTS = ['a.test', 'a.test', 'A.test:80', 'a.test:443', '[::1]:80', '', 'b.test', 'a test', 'a.test/x', 'user@a.test', '\xe9', 'a.test, b.test', 'a.test\xa0'] as const;
-const NAMES = ['X-A', 'x-a', 'Accept', 'Cookie', 'User-Agent', 'Authorization', 'X-Hop', 'TE', 'Keep-Alive', 'Proxy-Connection', 'Forwarded', 'X-Forwarded-For', 'Content-Type', 'If-Modified-Since', '__proto__', 'constructor', 'Trailer', 'Max-Forwards', 'Set-Cookie'] as const;
+const METHODS = [
+  'GET',
+  'GET',
+  'POST',
+  'PUT',
+  'HEAD',
+  'DELETE',
+  'OPTIONS',
+  'PATCH',
+  'TRACE',
+  'M-SEARCH',
+  'PROPFIND',
+  'CONNECT',
+  'get',
+  'PRI',
+  'FOO',
+  'QUERY',
+] as const;
+const TARGETS = [
+  '/',
+  '/a?b=c',
+  '/a%20b',
+  '//a',
+  '*',
+  'http://a.test/x',
+  'HTTP://A.TEST:80',
+  'http://b.test/',
+  'https://a.test:443/?q',
+  'ftp://a.test/',
+  'a.test:443',
+  '/a#b',
+  '/\x80',
+  '/a b',
+  '/"<>\\^`{|}',
+  'http://user@a.test/',
+  'http:///x',
+  '?a',
+  '/\t',
+  '',
+] as const;
+const HOSTS = [
+  'a.test',
+  'a.test',
+  'A.test:80',
+  'a.test:443',
+  '[::1]:80',
+  '',
+  'b.test',
+  'a test',
+  'a.test/x',
+  'user@a.test',
+  '\xe9',
+  'a.test, b.test',
+  'a.test\xa0',
+] as const;
+const NAMES = [
+  'X-A',
+  'x-a',
+  'Accept',
+  'Cookie',
+  'User-Agent',
+  'Authorization',
+  'X-Hop',
+  'TE',
+  'Keep-Alive',
+  'Proxy-Connection',
+  'Forwarded',
+  'X-Forwarded-For',
+  'Content-Type',
+  'If-Modified-Since',
+  '__proto__',
+  'constructor',
+  'Trailer',
+  'Max-Forwards',
+  'Set-Cookie',
+] as const;
 const VALUES = ['', '1', 'a b', 'a, b', '\x80\xff', 'a=b; c=d', '\xa0x\xa0', ',', 'trailers', 'a\tb'] as const;
-const OPTIONS = ['close', 'Keep-Alive', 'x-hop', 'X-A, close', 'upgrade', 'Upgrade, x-hop', 'cookie', 'host', 'content-length', '\xa0x-a', 'x-a\x85', 'transfer-encoding', ',', ''] as const;
+const OPTIONS = [
+  'close',
+  'Keep-Alive',
+  'x-hop',
+  'X-A, close',
+  'upgrade',
+  'Upgrade, x-hop',
+  'cookie',
+  'host',
+  'content-length',
+  '\xa0x-a',
+  'x-a\x85',
+  'transfer-encoding',
+  ',',
+  '',
+] as const;
 const ODD = ['\0', '\r', '\n', '\x7f', ' \r\n x'] as const;
 
 /** One request or a few on one connection, as a client may write them that keeps to the rules, mostly. */
@@ -38,15 +125,23 @@ function request(chance: Chance): string {
     case 1:
       return `${text}${line('Transfer-Encoding', chance.onceIn(6) ? chance.one(['Chunked', 'gzip, chunked', 'chunked, gzip', '', '\xa0chunked', 'identity']) : 'chunked', chance)}\r\n${chunks(chance)}`;
     case 2:
-      return chance.onceIn(10) ? `${text}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n${chunks(chance)}` : `${text}\r\n`;
+      return chance.onceIn(10)
+        ? `${text}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n${chunks(chance)}`
+        : `${text}\r\n`;
     default:
       return `${text}\r\n`;
   }
 }
 
 function chunks(chance: Chance): string {
-  const extension = (): string => (chance.onceIn(6) ? chance.one([';a', ';a=b', ';a="b"', ';', ' ', ';a="\n"', ';a=\x01']) : '');
-  const data = chance.many(3, () => `${chance.one(['5', '05', '5'])}${extension()}\r\n${chance.one(['hello', '0\r\n\r\n', '\0\xff\r\n!'])}\r\n`);
-  const trailers = chance.onceIn(4) ? chance.many(2, () => line(chance.one(['X-T', 'Content-Length', 'Host', 'X-U']), chance.one(VALUES), chance)) : '';
+  const extension = (): string =>
+    chance.onceIn(6) ? chance.one([';a', ';a=b', ';a="b"', ';', ' ', ';a="\n"', ';a=\x01']) : '';
+  const data = chance.many(
+    3,
+    () => `${chance.one(['5', '05', '5'])}${extension()}\r\n${chance.one(['hello', '0\r\n\r\n', '\0\xff\r\n!'])}\r\n`,
+  );
+  const trailers = chance.onceIn(4)
+    ? chance.many(2, () => line(chance.one(['X-T', 'Content-Length', 'Host', 'X-U']), chance.one(VALUES), chance))
+    : '';
   return `${data}0${extension()}\r\n${trailers}\r\n`;
 }

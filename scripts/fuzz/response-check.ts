@@ -16,7 +16,15 @@ export interface ResponseInput {
 /** What became of one input: accepted, refused (a 502 or a cut), or, as a text, what is wrong with us. */
 export type Verdict = { readonly accepted: boolean; readonly fault: string | undefined };
 
-const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-authenticate', 'proxy-connection', 'te', 'transfer-encoding', 'upgrade'];
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-connection',
+  'te',
+  'transfer-encoding',
+  'upgrade',
+];
 
 /** The text in these pieces. */
 export function inPieces(bytes: Buffer, cuts: readonly number[]): Buffer[] {
@@ -65,7 +73,13 @@ export function differences(ours: ReadResponse, node: NodeResponse): string | un
     differs('interim', ours.interim, node.interim) ??
     differs('headers', head.headers, endToEnd(node, head.bodyKind === 'chunked')) ??
     differs('body', ours.body, node.body) ??
-    differs('trailers', ours.trailers, inPairs(node.rawTrailers).filter(([name]) => mayBeTrailer(name)).flat()) ??
+    differs(
+      'trailers',
+      ours.trailers,
+      inPairs(node.rawTrailers)
+        .filter(([name]) => mayBeTrailer(name))
+        .flat(),
+    ) ??
     (head.status === 101 ? differs('upgrade', head.upgrade !== undefined, node.upgrade) : undefined) ??
     (head.keepAlive && !node.keepAlive && !isKeptOnPurpose(head, node)
       ? 'we keep a connection that Node would not'
@@ -122,25 +136,36 @@ function inPairs(list: readonly string[]): [name: string, value: string][] {
  * twice, the same (RFC 9110 §8.6), is said once; `Connection: close` in an interim response ends nothing.
  */
 function isExplained(ours: ReadResponse, node: NodeResponse, bytes: Buffer, method: string): boolean {
-  const lenient = ours.interim.length > 0 ? NodeParser.kLenientDataAfterClose : 0;
-  const text = /LENGTH$/.test(node.end) ? withOneLength(bytes.toString('latin1')) : undefined;
-  if (text === undefined && (lenient === 0 || node.end !== 'HPE_CLOSED_CONNECTION')) return false;
-  const again = readAsNodeClient([text === undefined ? bytes : Buffer.from(text, 'latin1')], method, lenient);
-  const differ = ours.end === 'complete' ? differences(ours, again) : passedOnDiffers(ours, again);
-  return differ === undefined;
+  if (!/LENGTH$|^HPE_CLOSED_CONNECTION$/.test(node.end)) return false;
+  const text = withOneLength(bytes.toString('latin1'));
+  const lenient = ours.interim.length > 0 ? NodeParser.kLenientKeepAlive : 0;
+  const again = readAsNodeClient([Buffer.from(text, 'latin1')], method, lenient);
+  return (ours.end === 'complete' ? differences(ours, again) : passedOnDiffers(ours, again)) === undefined;
 }
 
-/** The response with equal lengths put into one; `undefined` when they are not. */
-function withOneLength(text: string): string | undefined {
-  const start = text.search(/(?:^|\r\n\r\n)HTTP\/1\.[01] (?:101|[2-9])/);
-  const end = text.indexOf('\r\n\r\n', start + 4);
+/** The heads up to the final one, each with its equal lengths put into one. */
+function withOneLength(text: string): string {
+  let read = '';
+  for (let at = 0; ; ) {
+    const end = text.indexOf('\r\n\r\n', at) + 2;
+    const head = text.slice(at, end);
+    read += oneLength(head);
+    if (!/^HTTP\/1\.1 1(?!01)/.test(head)) return read + text.slice(end);
+    read += '\r\n';
+    at = end + 2;
+  }
+}
+
+function oneLength(head: string): string {
   const values: string[] = [];
-  const head = text.slice(start, end + 2).replace(/\r\ncontent-length:[ \t]*([^\r]*?)[ \t]*(?=\r\n)/gi, (_line, value: string) => {
-    const parts = value.split(',').map((part) => part.replace(/^[ \t]+|[ \t]+$/g, ''));
-    values.push(...parts);
-    return values.length === parts.length ? `\r\nContent-Length: ${parts[0]}` : '';
-  });
-  const [first = ''] = values;
-  if (!/^\d+$/.test(first) || values.some((value) => Number(value) !== Number(first) || !/^\d+$/.test(value))) return undefined;
-  return text.slice(0, start) + head + text.slice(end + 2);
+  const united = head.replace(
+    /\r\n(content-length):[ \t]*([^\r]*?)[ \t]*(?=\r\n)/gi,
+    (_line, name: string, value: string) => {
+      const parts = value.split(',').map((part) => part.replace(/^[ \t]+|[ \t]+$/g, ''));
+      values.push(...parts);
+      return values.length === parts.length ? `\r\n${name}: ${parts[0]}` : '';
+    },
+  );
+  const [first] = values;
+  return values.every((value) => /^\d+$/.test(value) && Number(value) === Number(first)) ? united : head;
 }

@@ -47,9 +47,12 @@ function withoutTrailer(headers: readonly string[]): string[] {
   return headers.filter((_text, index) => (headers[index & ~1] as string).toLowerCase() !== 'trailer');
 }
 
-/** Sends the head now: Node holds it back over HTTP/1 until something of the body is written. */
+/**
+ * Sends the head now: Node holds it back over HTTP/1 until something of the body is written. `flushHeaders` would write it in
+ * UTF-8, and with it every byte beyond ASCII as two. A `write` that a middleware has put in place may hold an empty piece back.
+ */
 export function flushResponseHead(response: ClientResponse): void {
-  if (response instanceof ServerResponse) response.flushHeaders();
+  if (response instanceof ServerResponse) ServerResponse.prototype.write.call(response, '', 'latin1');
 }
 
 function addFields(response: ClientResponse, headers: readonly string[]): void {

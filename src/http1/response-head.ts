@@ -208,6 +208,7 @@ export function parseResponseHead(text: string, end: number, method: string): Re
   if (hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9)
     throw new BadMessage('an illegal status code');
   const status = hundreds * 100 + tens * 10 + ones;
+  if (minor === 0 && status < 200 && status !== 101) throw new BadMessage('an interim response of HTTP/1.0');
   let at = 12;
   if (text.charCodeAt(at) === SPACE) at++;
   else if (text.charCodeAt(at) !== CR) throw new BadMessage('an illegal status code');

@@ -5,8 +5,8 @@ import {
   mayBeTrailer,
   parseFields,
   parseResponseHead,
-  refuseFraming,
   type ResponseHead,
+  refuseFraming,
 } from './response-head.ts';
 
 /** Most interim (1xx) responses before a final one. */
