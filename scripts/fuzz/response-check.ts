@@ -16,7 +16,9 @@ export interface ResponseInput {
 /** What became of one input: accepted, refused (a 502 or a cut), or, as a text, what is wrong with us. */
 export type Verdict = { readonly accepted: boolean; readonly fault: string | undefined };
 
+/** Never passed on: of one connection, or meaningless in a response. */
 const HOP_BY_HOP = [
+  'expect',
   'connection',
   'keep-alive',
   'proxy-authenticate',

@@ -107,6 +107,10 @@ class HeadReader {
       case 2:
         if (name.toLowerCase() === 'te') return;
         break;
+      case 6:
+        // Means nothing in a response, and Node would write the whole head in UTF-8 at once for it.
+        if (name.toLowerCase() === 'expect') return;
+        break;
       case 7:
         switch (name.toLowerCase()) {
           case 'upgrade':

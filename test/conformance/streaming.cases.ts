@@ -143,7 +143,10 @@ export const streamingCases: readonly Case[] = [
       const exchange = await front.start({ method: 'POST', framing: 'chunked', fields: [['X-A', 'caf\xe9']] });
       const request = await origin.request(1);
       assert.equal(request.field('x-a'), 'caf\xe9');
-      request.socket.write('HTTP/1.1 200 caf\xe9\r\nX-B: \xa0\xff\r\nContent-Length: 2\r\n\r\n', 'latin1');
+      request.socket.write(
+        'HTTP/1.1 200 caf\xe9\r\nX-B: \xa0\xff\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n',
+        'latin1',
+      );
       const answer = await exchange.head;
       assert.deepEqual([answer.reason, answer.field('x-b')], ['caf\xe9', '\xa0\xff']);
       exchange.finish();
