@@ -33,7 +33,9 @@ export async function sampleOverSockets(seed: number, inputs: number): Promise<S
     if (input.kind === 'response') responses.set(index, input);
   }
   const server = await listen(net.createServer((socket) => serve(socket, responses)));
-  const pool = new Pool({ servers: [`http://127.0.0.1:${portOf(server)}`], retries: 0, timeout: { server: 5_000 } });
+  const servers = [`http://127.0.0.1:${portOf(server)}`];
+  // What a server says behind one response, late, would be taken for the next: no connection serves twice.
+  const pool = new Pool({ servers, retries: 0, httpReuse: 'never', timeout: { server: 5_000 } });
   const front = await listen(http.createServer(pool.middleware()));
   const faults: string[] = [];
   let accepted = 0;
