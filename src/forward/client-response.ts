@@ -32,6 +32,9 @@ export function writeResponseHead(response: ClientResponse, { status, reason, he
     response.writeHead(status);
     return;
   }
+  // A middleware may have made a HEAD of a GET: then a length without a body would have the client wait for more, and the
+  // next response taken for it. With this, Node throws at the end of such a response, and it is cut.
+  if (response.req.method === 'HEAD') response.strictContentLength = true;
   const headers = response.req.httpVersionMinor === 0 ? withoutTrailer(given) : given;
   // The array is the fast way, but it silently drops all earlier values of a name that is in both.
   if (response.getHeaderNames().length === 0) {

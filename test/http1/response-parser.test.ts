@@ -400,6 +400,10 @@ test('what concerns the connection is told: Keep-Alive, Upgrade, NTLM and Negoti
     assert.equal(headOf(`keep-alive: ${value}\r\n`)?.keepAliveTimeoutMs, ms, value);
   assert.equal(headOf('connection: upgrade\r\nupgrade: websocket\r\n')?.upgrade, 'websocket');
   assert.equal(headOf('upgrade: websocket\r\n')?.upgrade, undefined, 'Connection must name it');
+  assert.equal(headOf('CONNECTION: Keep-Alive, UPGRADE\r\nUpgrade: WebSocket\r\n')?.upgrade, 'WebSocket');
+  assert.equal(headOf('connection: upgrade\r\nupgrade: \r\n')?.upgrade, undefined, 'and it must name a protocol');
+  assert.equal(headOf('connection: \xa0upgrade\r\nupgrade: x\r\n')?.upgrade, undefined, 'no white space of HTTP');
+  assert.deepEqual(headOf('Expect: 100-continue\r\n')?.headers, ['content-length', '0'], 'means nothing here');
   for (const [field, authenticates] of [
     ['www-authenticate: NTLM', true],
     ['WWW-Authenticate: negotiate abc', true],
