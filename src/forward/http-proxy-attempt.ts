@@ -5,7 +5,7 @@ import { type ErrorCode, type ErrorDetails, EvenkeelError, type TerminationFlags
 import type { FailureReason } from '../core/outcome.ts';
 import { clientHost, UnsendableField } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
-import { flushResponseHead, writeBody, writeTrailers } from './client-response.ts';
+import { endResponse, flushResponseHead, writeBody, writeTrailers } from './client-response.ts';
 import type { Endpoint, HttpExchange, OutcomeSink } from './forwarder.ts';
 import { HttpAttempt } from './http-attempt.ts';
 import { type Destination, type Route, redirectTarget } from './http-proxy-agent.ts';
@@ -213,7 +213,7 @@ export class HttpProxyAttempt
       return;
     }
     writeTrailers(clientResponse, this.#trailers);
-    clientResponse.end();
+    endResponse(clientResponse, '');
     const keptAlive = this.#head?.keepAlive === true && this.#call?.sent === true;
     this.partWithServer(keptAlive && !this.#redirected && !excess);
     this.answered();

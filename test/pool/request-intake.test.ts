@@ -104,6 +104,25 @@ test('what Node lets through and a server might read otherwise is refused', asyn
   }
 });
 
+test('a method, coding or Host that a middleware has put in place is looked at like any other', async () => {
+  for (const [parsed, refusal] of [
+    [{ method: 'GET / HTTP/1.1\r\nX: 1\r\n\r\nGET' }, '400 EK_ABORTED: an illegal method'],
+    [{ method: 'G T' }, '400 EK_ABORTED: an illegal method'],
+    [{ method: 'GE\nT' }, '400 EK_ABORTED: an illegal method'],
+    [{ method: '' }, '400 EK_ABORTED: an illegal method'],
+    [{ method: 'CONNECT' }, '501 EK_ABORTED: CONNECT is not supported'],
+    [{ method: 'PURGE' }, 'taken'],
+    [
+      { headers: { host: 'a', 'transfer-encoding': ['gzip', 'chunked'] } },
+      '501 EK_ABORTED: a transfer coding other than chunked',
+    ],
+    [{ headers: { host: ['a', 'b'] } }, '400 EK_ABORTED: an illegal Host'],
+  ] as const) {
+    const taken = await take('GET / HTTP/1.1\r\nHost: a\r\n\r\n', { parsed });
+    assert.equal(typeof taken === 'string' ? taken : 'taken', refusal, JSON.stringify(parsed));
+  }
+});
+
 test('a body is framed as announced: none, a length, chunks, or announced and empty', async () => {
   for (const [fields, framing] of [
     ['', 'none'],
