@@ -1,28 +1,11 @@
+/** Who ended a request: a client that left or was slow, a server, the pool, the pool by itself, an operator … */
+type EndedBy = 'C' | 'c' | 'S' | 's' | 'P' | 'L' | 'K' | 'D' | 'U' | 'I' | 'R';
+
+/** In which phase: request, tarpit, queue, connection, response head, data. */
+type EndedIn = 'R' | 'T' | 'Q' | 'C' | 'H' | 'D';
+
 /** How a request ended, as HAProxy's log writes it (`%ts`): who ended it, then in which phase. `--` is a normal end. */
-export type TerminationFlags =
-  | '--'
-  | 'SC'
-  | 'sC'
-  | 'SQ'
-  | 'sQ'
-  | 'SH'
-  | 'sH'
-  | 'PH'
-  | 'PR'
-  | 'SD'
-  | 'sD'
-  | 'PD'
-  | 'CH'
-  | 'cH'
-  | 'CD'
-  | 'cD'
-  | 'CQ'
-  | 'CC'
-  | 'LR'
-  | 'IH'
-  | 'KC'
-  | 'KH'
-  | 'KD';
+export type TerminationFlags = '--' | `${EndedBy}${EndedIn}`;
 
 /** A stable code that tells what failed. */
 export type ErrorCode =

@@ -6,7 +6,8 @@ import { DRAIN_BYTES } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
 import { Reception } from './reception.ts';
 import { decideRetry } from './retry-policy.ts';
-import { fieldsOf, listOf } from './rules.ts';
+import type { Ruling } from './rule-answers.ts';
+import { fieldsOf, listOf } from './rule-fields.ts';
 
 /** Statuses that say the server could not do its work. */
 const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
@@ -39,7 +40,8 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     const rules = this.core.options.responseRules;
     if (rules) {
       const response = { status: head.status, headers: fieldsOf(head.headers) };
-      rules.apply({ ...this.context, response }, response.headers, this.core.reportFault);
+      this.ruling = rules.apply({ ...this.context, response }, response.headers, this, this.core.reportFault);
+      if (this.ruling) return { kind: 'ruled' };
       head.headers = listOf(response.headers, head.headers, this.core.reportFault);
       if (Number.isInteger(response.status) && response.status >= 200 && response.status <= 599)
         head.status = response.status;
@@ -50,7 +52,7 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
   onClientGone(): void {
     if (this.over || this.tunnelling) return;
     this.#attempt?.abort();
-    const flags = this.clientResponse.headersSent ? 'CD' : this.connectedAt === 0 ? 'CC' : 'CH';
+    const flags = this.clientResponse.headersSent ? 'CD' : this.tarpit ? 'CT' : this.connectedAt === 0 ? 'CC' : 'CH';
     if (this.#server) this.#server.counters.cli_abrt++;
     this.#settle(this.clientResponse.headersSent ? this.clientResponse.statusCode : 499, flags);
   }
@@ -115,6 +117,9 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
         return;
       case 'refused':
         this.fail(outcome.error);
+        return;
+      case 'ruled':
+        this.answerByRule(this.ruling as Ruling);
         return;
       case 'failed':
         if (this.core.balancer.observes)
@@ -183,6 +188,21 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     }
   }
 
+  protected answerByRule(ruling: Ruling): void {
+    const { clientResponse: response } = this;
+    let { status } = ruling;
+    this.#releaseSlot();
+    try {
+      if (response.headersSent || response.destroyed) cutResponse(response);
+      else status = this.core.answerByRule(this, ruling);
+    } catch (fault) {
+      this.core.reportFault('rules', fault); // a response that somebody else has tampered with
+      cutResponse(response);
+    } finally {
+      this.#settle(status, ruling.flags);
+    }
+  }
+
   #releaseSlot(): void {
     if (!this.#holdsSlot || !this.#server) return;
     this.#holdsSlot = false;
@@ -193,6 +213,7 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     if (this.over) return;
     this.over = true;
     this.#attempt = undefined;
+    this.tarpit?.leave();
     this.#releaseSlot();
     this.core.sessions.leave(this.session, this);
     this.core.ended(this);

@@ -10,8 +10,6 @@ export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fr
       'maxKeepAliveQueue',
       'preferLastServer',
       'abortonclose',
-      'monitorUri',
-      'monitorFail',
     ],
     ...[
       'disableOn404',
@@ -62,7 +60,6 @@ export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.
 /** Time-outs that are known and do nothing yet. */
 export const NOT_SUPPORTED_TIMEOUTS: Readonly<Record<string, string>> = {
   queue: 'not supported (HAProxy: timeout queue): a request that finds every server full is refused at once',
-  tarpit: 'not supported (HAProxy: timeout tarpit)',
   httpRequest: "not supported (HAProxy: timeout http-request): Node's server has headersTimeout and requestTimeout",
   httpKeepAlive: "not supported (HAProxy: timeout http-keep-alive): Node's server has keepAliveTimeout",
   total: 'not supported: no limit over all attempts exists yet',

@@ -12,7 +12,7 @@ import type { Forwarder } from '../forward/forwarder.ts';
 import { HttpProxyEngine } from '../forward/http-proxy-engine.ts';
 import { Http1Engine } from '../forward/http1-engine.ts';
 import type { ServerView } from '../servers/server.ts';
-import { writeAnswer } from './answers.ts';
+import { writeError, writeRuling } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
 import { Balancer } from './balancer.ts';
 import { ClientSessions } from './client-sessions.ts';
@@ -20,6 +20,7 @@ import type { HttpDispatch } from './dispatch.ts';
 import { ExchangeList } from './exchange-list.ts';
 import type { LeaseSlot } from './lease.ts';
 import type { ResolvedPool } from './resolve-options.ts';
+import type { Ruling } from './rule-answers.ts';
 
 /** How the parts of a pool reach whoever listens. */
 export interface PoolOutlet {
@@ -220,6 +221,11 @@ export class PoolCore {
 
   /** Writes the answer to a request that failed; gives its status. */
   answer(dispatch: HttpDispatch, error: EvenkeelError): number {
-    return writeAnswer(this.options.answers, dispatch, error, this.reportFault);
+    return writeError(this.options.answers, dispatch, error, this.reportFault);
+  }
+
+  /** Writes the answer of a rule; gives its status. */
+  answerByRule(dispatch: HttpDispatch, ruling: Ruling): number {
+    return writeRuling(this.options.answers, dispatch, ruling, this.reportFault);
   }
 }

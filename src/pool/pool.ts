@@ -31,6 +31,7 @@ import { HttpDispatch } from './dispatch.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
 import { monitorEvents } from './health-reports.ts';
 import { Lease, takeSlot } from './lease.ts';
+import { answerMonitor, isMonitored } from './monitor-uri.ts';
 import type { PoolOptions, ServerOptions } from './options.ts';
 import { PoolCore, type PoolOutlet } from './pool-core.ts';
 import { PoolServer } from './pool-server.ts';
@@ -276,6 +277,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     core.closing = true;
     this.#monitor.stop();
     this.#onDecided();
+    for (const exchange of [...core.exchanges]) exchange.onPoolClosing();
     await core.settled(() => core.exchanges.size === 0 && core.leases.size === 0, graceMs);
     const late = [...core.exchanges];
     for (const exchange of late) exchange.cut();
@@ -288,6 +290,11 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
   /** What the adapters talk to. */
   readonly #handler = {
     handle: (request: ClientRequest, response: ClientResponse, arrival: Arrival): void => {
+      const { monitor } = this.#core.options;
+      if (monitor && isMonitored(monitor, request, arrival)) {
+        answerMonitor(this.#core, monitor, this, request, response);
+        return;
+      }
       const dispatch = new HttpDispatch(this.#core, request, response, arrival);
       this.#core.exchanges.add(dispatch);
       dispatch.start();

@@ -5,7 +5,10 @@ import { EvenkeelError } from '../core/errors.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import { ClientExchange } from './client-exchange.ts';
 import { takeIn } from './request-intake.ts';
-import { copyFields, type RequestRuleContext } from './rules.ts';
+import type { Ruling } from './rule-answers.ts';
+import { copyFields } from './rule-fields.ts';
+import type { RequestRuleContext } from './rules.ts';
+import { Tarpit } from './tarpit.ts';
 
 /** How much of a body a choice may depend on. HAProxy: tune.bufsize. */
 const PEEK_BYTES = 16_384;
@@ -18,11 +21,17 @@ const BROKEN_BODY = 'the request body was not whole';
  */
 export abstract class Reception extends ClientExchange {
   protected over = false;
+  /** It waits in there for the answer of a rule. */
+  protected tarpit: Tarpit | undefined = undefined;
+  /** The answer of a rule, in place of a server's. */
+  protected ruling: Ruling | undefined = undefined;
 
   /** The request may be carried now. */
   protected abstract choose(): void;
   /** Answers with an error. */
   protected abstract fail(error: EvenkeelError): void;
+  /** Gives the answer of a rule. */
+  protected abstract answerByRule(ruling: Ruling): void;
 
   start(): void {
     const { options } = this.core;
@@ -40,17 +49,30 @@ export abstract class Reception extends ClientExchange {
       this.fail(error instanceof EvenkeelError ? error : new EvenkeelError('EK_BODY_CONSUMED', { cause: error }));
       return;
     }
-    if (options.requestRules) this.#applyRules();
     if (this.arrival.upgrade) this.#watchForEnd(this.arrival.upgrade.socket);
+    if (options.requestRules && this.#applyRules()) return;
     if (options.balance.readsBodies && this.method === 'POST') this.#peekAtBody();
     else this.choose();
   }
 
-  #applyRules(): void {
+  /** Returns `true` when a rule answers the request. */
+  #applyRules(): boolean {
     const headers = copyFields(this.headers);
     const context: RequestRuleContext = { ...this.context, headers };
-    this.core.options.requestRules?.apply(context, headers, this.core.reportFault);
+    const ruling = this.core.options.requestRules?.apply(context, headers, this, this.core.reportFault);
     this.headers = headers as FieldMap & IncomingHttpHeaders;
+    this.ruling = ruling;
+    if (!ruling) return false;
+    if (ruling.tarpit) {
+      const deadline = this.startedAt + this.timeouts.tarpitMs;
+      this.tarpit = new Tarpit(this.core.deadlines, deadline, () => this.answerByRule(ruling));
+    } else this.answerByRule(ruling);
+    return true;
+  }
+
+  /** The pool is closing: nobody is kept waiting for nothing. */
+  onPoolClosing(): void {
+    if (this.tarpit && this.ruling && !this.over) this.answerByRule(this.ruling);
   }
 
   /** As Node gives up a request whose client ends its side, so do we an upgrade; only a tunnel may be half closed. */

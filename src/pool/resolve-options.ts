@@ -16,6 +16,7 @@ import { ADDRESS_FORMS, type Address, parseAddress } from '../servers/address.ts
 import { MAX_WEIGHT } from '../servers/effective.ts';
 import type { HashKey, ServerSettings } from '../servers/server.ts';
 import { type Answers, readAnswers } from './answers.ts';
+import { type MonitorSettings, readMonitor } from './monitor-uri.ts';
 import { NOT_SUPPORTED_BY_POOL, NOT_SUPPORTED_BY_SERVER, NOT_SUPPORTED_TIMEOUTS } from './not-supported.ts';
 import type { PoolOptions, RetryOn } from './options.ts';
 import { type CompiledRules, type RequestRuleContext, type ResponseRuleContext, readRules } from './rules.ts';
@@ -39,6 +40,11 @@ export interface RetrySettings {
   readonly redispatch: number;
 }
 
+/** Time limits of one request, in milliseconds; `Infinity` is none. */
+export interface RequestTimeouts extends ExchangeTimeouts {
+  readonly tarpitMs: number;
+}
+
 /** A pool's options, read: nothing past here looks at what the user wrote. */
 export interface ResolvedPool {
   readonly name: string;
@@ -47,7 +53,7 @@ export interface ResolvedPool {
   readonly servers: readonly ResolvedServer[];
   readonly allbackups: boolean;
   readonly startOffset: number;
-  readonly timeouts: ExchangeTimeouts;
+  readonly timeouts: RequestTimeouts;
   readonly timeoutCheckMs: number | undefined;
   readonly retry: RetrySettings;
   readonly retryNonIdempotent: boolean;
@@ -57,6 +63,7 @@ export interface ResolvedPool {
   readonly requestRules: CompiledRules<RequestRuleContext> | undefined;
   readonly responseRules: CompiledRules<ResponseRuleContext> | undefined;
   readonly answers: Answers;
+  readonly monitor: MonitorSettings | undefined;
   readonly engine: 'http1' | 'http-proxy-3';
   readonly httpProxy: HttpProxySettings;
   /** Reads the options of one more server, as `servers` are read. */
@@ -112,6 +119,7 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     requestRules: readRules<RequestRuleContext>(read, 'httpRequest'),
     responseRules: readRules<ResponseRuleContext>(read, 'httpResponse'),
     answers: readAnswers(read),
+    monitor: readMonitor(read),
     engine: read.oneOf('engine', ['http1', 'http-proxy-3'], { default: 'http1' }),
     httpProxy: readHttpProxyOptions(read.object('httpProxy')),
     readServer,
@@ -223,17 +231,19 @@ function findTwins(servers: readonly ResolvedServer[], read: OptionReader): void
   }
 }
 
-function readTimeouts(read: OptionReader): { timeouts: ExchangeTimeouts; timeoutCheckMs: number | undefined } {
+function readTimeouts(read: OptionReader): { timeouts: RequestTimeouts; timeoutCheckMs: number | undefined } {
   read.notSupported(NOT_SUPPORTED_TIMEOUTS);
   const limit = (key: keyof NonNullable<PoolOptions['timeout']>, fallback: number): number =>
     read.durationMs(key, { default: fallback, min: 1 });
+  const connectMs = limit('connect', 5_000);
   const timeouts = {
-    connectMs: limit('connect', 5_000),
+    connectMs,
     serverMs: limit('server', 60_000),
     clientMs: limit('client', 60_000),
     tunnelMs: limit('tunnel', 3_600_000),
     serverFinMs: limit('serverFin', 30_000),
     clientFinMs: limit('clientFin', 30_000),
+    tarpitMs: limit('tarpit', connectMs),
   };
   const timeoutCheckMs = read.durationMs('check', { default: undefined, min: 1, max: LONGEST_MS });
   read.rejectUnknown();
