@@ -143,8 +143,8 @@ function locationOf<Context extends RequestContext>(
   if (kind === 'location') return keepQuery && query !== '' ? withQuery(text, query) : text;
   const own = (appendSlash && !path.endsWith('/') ? `${path}/` : path) + (dropQuery ? '' : query);
   if (kind === 'scheme') return `${text}://${clientHost((context.headers ?? {}) as FieldMap) ?? ''}${own}`;
-  // Two slashes at the beginning would name another host.
-  return text === '/' ? own.replace(/^\/+/, '/') : text + own;
+  // Two slashes at the beginning would name another host; to browsers a backslash is one.
+  return text === '/' ? own.replace(/^[/\\]+/, '/') : text + own;
 }
 
 /** The path, and the query with its question mark. What has no path has `/`. */
