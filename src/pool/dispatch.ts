@@ -213,7 +213,7 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     if (this.over) return;
     this.over = true;
     this.#attempt = undefined;
-    this.tarpit?.leave();
+    this.tarpit?.end();
     this.#releaseSlot();
     this.core.sessions.leave(this.session, this);
     this.core.ended(this);

@@ -1,14 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Expiring } from '../core/deadlines.ts';
 import { EvenkeelError } from '../core/errors.ts';
+import { Wait } from '../core/wait.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import { ClientExchange } from './client-exchange.ts';
 import { takeIn } from './request-intake.ts';
 import type { Ruling } from './rule-answers.ts';
 import { copyFields } from './rule-fields.ts';
 import type { RequestRuleContext } from './rules.ts';
-import { Tarpit } from './tarpit.ts';
 
 /** How much of a body a choice may depend on. HAProxy: tune.bufsize. */
 const PEEK_BYTES = 16_384;
@@ -22,7 +21,7 @@ const BROKEN_BODY = 'the request body was not whole';
 export abstract class Reception extends ClientExchange {
   protected over = false;
   /** It waits in there for the answer of a rule. */
-  protected tarpit: Tarpit | undefined = undefined;
+  protected tarpit: Wait | undefined = undefined;
   /** The answer of a rule, in place of a server's. */
   protected ruling: Ruling | undefined = undefined;
 
@@ -65,7 +64,7 @@ export abstract class Reception extends ClientExchange {
     if (!ruling) return false;
     if (ruling.tarpit) {
       const deadline = this.startedAt + this.timeouts.tarpitMs;
-      this.tarpit = new Tarpit(this.core.deadlines, deadline, () => this.answerByRule(ruling));
+      this.tarpit = new Wait(this.core.deadlines, deadline, () => this.answerByRule(ruling));
     } else this.answerByRule(ruling);
     return true;
   }
@@ -93,19 +92,12 @@ export abstract class Reception extends ClientExchange {
       this.continued = true;
       response.writeContinue();
     }
-    const { deadlines } = this.core;
-    const wait: Expiring = {
-      deadline: this.startedAt + this.timeouts.clientMs,
-      deadlineIndex: -1,
-      onDeadline: () => {
-        deadlines.remove(wait);
-        const message = 'the client stopped sending its request';
-        this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', message }));
-      },
-    };
-    deadlines.add(wait);
+    const wait = new Wait(this.core.deadlines, this.startedAt + this.timeouts.clientMs, () => {
+      const message = 'the client stopped sending its request';
+      this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', message }));
+    });
     body.peek(PEEK_BYTES, () => {
-      deadlines.remove(wait);
+      wait.end();
       if (this.over) return;
       if (body.replayable) this.choose();
       else if (this.clientRequest.aborted) this.onClientGone();
