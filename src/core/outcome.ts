@@ -20,6 +20,8 @@ export type Outcome =
       readonly onReusedConnection: boolean;
       readonly error: EvenkeelError;
     }
-  /** We answered ourselves: the client was too slow (408), a rule denied. */
+  /** We answered ourselves: the client was too slow (408). */
   | { readonly kind: 'refused'; readonly error: EvenkeelError }
+  /** A rule has put an answer of its own in place of the server's. */
+  | { readonly kind: 'ruled' }
   | { readonly kind: 'client-gone'; readonly flags: TerminationFlags };

@@ -12,8 +12,6 @@ import type { Http1Connection } from './http1-connection.ts';
 /** Time limits of one exchange, in milliseconds; `Infinity` is none. */
 export interface ExchangeTimeouts {
   readonly connectMs: number;
-  /** In queues, before a server is there. */
-  readonly queueMs: number;
   readonly serverMs: number;
   readonly clientMs: number;
   readonly tunnelMs: number;

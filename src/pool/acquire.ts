@@ -75,7 +75,7 @@ class Acquisition implements Queued, Abortable {
     ({ promise: this.slot, resolve: this.#resolve, reject: this.#reject } = Promise.withResolvers<LeaseSlot>());
     const now = core.environment.now();
     core.limits.enter();
-    this.#waiter = core.admission.wait(this, queue, core.queueKey(request.context), now, now + request.timeoutMs);
+    this.#waiter = core.admission.wait(this, queue, core.priorityOf(request.context), now, request.timeoutMs);
     if (request.signal) signals.watch(request.signal, this);
   }
 

@@ -2,7 +2,8 @@ import type { Deadlines } from '../core/deadlines.ts';
 import { EvenkeelError } from '../core/errors.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { Balancer } from './balancer.ts';
-import { type Queued, RequestQueue, Waiter } from './request-queue.ts';
+import type { Priority } from './priority.ts';
+import { type Queued, queueKey, RequestQueue, Waiter } from './request-queue.ts';
 
 /** How an admission is set up. */
 export interface AdmissionOptions {
@@ -44,11 +45,11 @@ export class Admission {
 
   /**
    * Puts a request into a queue.
-   * @param key see `queueKey`
-   * @param deadline when it has waited for long enough, on the environment's clock
+   * @param now on the environment's clock
+   * @param timeoutMs how long it may wait
    */
-  wait(owner: Queued, queue: RequestQueue, key: number, now: number, deadline: number): Waiter {
-    const waiter = new Waiter(owner, key, now, deadline, this.#expire);
+  wait(owner: Queued, queue: RequestQueue, priority: Priority, now: number, timeoutMs: number): Waiter {
+    const waiter = new Waiter(owner, queueKey(priority, now), now, now + timeoutMs, this.#expire);
     waiter.arrival = this.#arrivals++;
     this.#enter(waiter, queue);
     this.#options.deadlines.add(waiter);

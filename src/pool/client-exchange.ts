@@ -4,14 +4,15 @@ import type { ClientSession } from '../connections/connection-pool.ts';
 import type { RequestContext } from '../core/context.ts';
 import type { Arrival, ClientRequest, ClientResponse } from '../core/exchange.ts';
 import { RequestBody } from '../forward/body-replay.ts';
-import type { ExchangeTimeouts } from '../forward/forwarder.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import type { Leaver } from './client-sessions.ts';
 import type { PoolCore } from './pool-core.ts';
 import { isIdempotent } from './request-intake.ts';
+import type { RequestTimeouts } from './resolve-options.ts';
+import type { Treatment } from './rule-treatment.ts';
 
 /** One client's request and all that is known of it, whoever carries it: what engines, choices and rules look at. */
-export abstract class ClientExchange implements RequestContext, Leaver {
+export abstract class ClientExchange implements RequestContext, Leaver, Treatment {
   protected readonly core: PoolCore;
   protected readonly arrival: Arrival;
   /** When it came, on the environment's clock. */
@@ -21,8 +22,6 @@ export abstract class ClientExchange implements RequestContext, Leaver {
   readonly clientRequest: ClientRequest;
   readonly clientResponse: ClientResponse;
   readonly method: string;
-  readonly idempotent: boolean;
-  readonly timeouts: ExchangeTimeouts;
   readonly session: ClientSession | undefined;
   target: string;
   headers: FieldMap & IncomingHttpHeaders;
@@ -34,6 +33,13 @@ export abstract class ClientExchange implements RequestContext, Leaver {
   respondedAt = 0;
   continued = false;
   tunnelling = false;
+  readonly #idempotent: boolean;
+
+  // What rules may change.
+  timeouts: RequestTimeouts;
+  priorityClass = 0;
+  priorityOffset = 0;
+  l7RetryDisabled = false;
 
   constructor(core: PoolCore, request: ClientRequest, response: ClientResponse, arrival: Arrival) {
     this.core = core;
@@ -44,12 +50,17 @@ export abstract class ClientExchange implements RequestContext, Leaver {
     this.method = request.method ?? 'GET';
     this.target = arrival.target;
     this.headers = request.headers;
-    this.idempotent = core.options.retryNonIdempotent || isIdempotent(this.method);
+    this.#idempotent = core.options.retryNonIdempotent || isIdempotent(this.method);
     this.timeouts = core.options.timeouts;
     this.session = core.sessions.enter(request, response, this);
   }
 
   abstract onClientGone(): void;
+
+  /** It may reach a server twice. */
+  get idempotent(): boolean {
+    return this.#idempotent && !this.l7RetryDisabled;
+  }
 
   // RequestContext
   get bodyStart(): string | undefined {
@@ -71,6 +82,10 @@ export abstract class ClientExchange implements RequestContext, Leaver {
   // What an engine seldom asks for.
   get clientAddress(): string | undefined {
     return this.core.forwardedAddressOf(this);
+  }
+  get clientTarget(): string {
+    const { originalUrl, url } = this.clientRequest as ClientRequest & { readonly originalUrl?: string };
+    return originalUrl ?? url ?? this.target;
   }
   get rawHeaders(): readonly string[] {
     return this.clientRequest.rawHeaders;

@@ -4,10 +4,12 @@ import { cutResponse } from '../forward/client-response.ts';
 import type { Attempt, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import { DRAIN_BYTES } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
+import type { Priority } from './priority.ts';
 import { Reception } from './reception.ts';
 import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
 import { decideRetry } from './retry-policy.ts';
-import { fieldsOf, listOf } from './rules.ts';
+import type { Ruling } from './rule-answers.ts';
+import { fieldsOf, listOf } from './rule-fields.ts';
 
 /** Statuses that say the server could not do its work. */
 const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
@@ -42,7 +44,8 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     const rules = this.core.options.responseRules;
     if (rules) {
       const response = { status: head.status, headers: fieldsOf(head.headers) };
-      rules.apply({ ...this.context, response }, response.headers, this.core.reportFault);
+      this.ruling = rules.apply({ ...this.context, response }, response.headers, this, this.core.reportFault);
+      if (this.ruling) return { kind: 'ruled' };
       head.headers = listOf(response.headers, head.headers, this.core.reportFault);
       if (Number.isInteger(response.status) && response.status >= 200 && response.status <= 599)
         head.status = response.status;
@@ -57,7 +60,7 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
       return;
     }
     this.#attempt?.abort();
-    const flags = this.clientResponse.headersSent ? 'CD' : this.connectedAt === 0 ? 'CC' : 'CH';
+    const flags = this.clientResponse.headersSent ? 'CD' : this.tarpit ? 'CT' : this.connectedAt === 0 ? 'CC' : 'CH';
     if (this.#server) this.#server.counters.cli_abrt++;
     this.#settle(this.clientResponse.headersSent ? this.clientResponse.statusCode : 499, flags);
   }
@@ -98,7 +101,14 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
       return;
     }
     const now = core.environment.now();
-    this.#waiter = core.admission.wait(this, queue, core.queueKey(this), now, now + this.timeouts.queueMs);
+    this.#waiter = core.admission.wait(this, queue, this.#priority, now, this.timeouts.queueMs);
+  }
+
+  /** What rules have said of it, else what the option `priority` says. */
+  get #priority(): Priority {
+    const { priorityClass, priorityOffset } = this;
+    const ruled = priorityClass !== 0 || priorityOffset !== 0;
+    return ruled ? { class: priorityClass, offset: priorityOffset } : this.core.priorityOf(this);
   }
 
   onTurn(server: BackendServer): void {
@@ -171,6 +181,9 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
       case 'refused':
         this.fail(outcome.error);
         return;
+      case 'ruled':
+        this.answerByRule(this.ruling as Ruling);
+        return;
       case 'failed':
         if (this.core.balancer.observes)
           this.core.balancer.observed(server, this.core.environment.now() - this.attemptedAt, false);
@@ -231,6 +244,21 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     }
   }
 
+  protected answerByRule(ruling: Ruling): void {
+    const { clientResponse: response } = this;
+    let { status } = ruling;
+    this.#releaseSlot();
+    try {
+      if (response.headersSent || response.destroyed) cutResponse(response);
+      else status = this.core.answerByRule(this, ruling);
+    } catch (fault) {
+      this.core.reportFault('rules', fault); // a response that somebody else has tampered with
+      cutResponse(response);
+    } finally {
+      this.#settle(status, ruling.flags);
+    }
+  }
+
   #releaseSlot(): void {
     if (!this.#holdsSlot || !this.#server) return;
     this.#holdsSlot = false;
@@ -241,6 +269,7 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     if (this.over) return;
     this.over = true;
     this.#attempt = undefined;
+    this.tarpit?.end();
     this.#releaseSlot();
     this.core.sessions.leave(this.session, this);
     this.core.ended(this);

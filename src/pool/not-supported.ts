@@ -2,16 +2,7 @@
 export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fromEntries(
   [
     ...['cookie', 'stick', 'stickTable', 'dynamicCookieKey'],
-    ...[
-      'persist',
-      'forcePersist',
-      'ignorePersist',
-      'maxKeepAliveQueue',
-      'preferLastServer',
-      'abortonclose',
-      'monitorUri',
-      'monitorFail',
-    ],
+    ...['persist', 'forcePersist', 'ignorePersist', 'maxKeepAliveQueue', 'preferLastServer', 'abortonclose'],
     ...[
       'disableOn404',
       'logHealthChecks',
@@ -60,7 +51,6 @@ export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.
 
 /** Time-outs that are known and do nothing yet. */
 export const NOT_SUPPORTED_TIMEOUTS: Readonly<Record<string, string>> = {
-  tarpit: 'not supported (HAProxy: timeout tarpit)',
   httpRequest: "not supported (HAProxy: timeout http-request): Node's server has headersTimeout and requestTimeout",
   httpKeepAlive: "not supported (HAProxy: timeout http-keep-alive): Node's server has keepAliveTimeout",
   total: 'not supported: no limit over all attempts exists yet',

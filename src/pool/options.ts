@@ -8,8 +8,9 @@ import type { HashPreserveAffinity, HashTypeOption } from '../schedulers/hash-ty
 import type { BalanceOption } from '../schedulers/index.ts';
 import type { HashKey } from '../servers/server.ts';
 import type { ErrorFilesOption } from './answers.ts';
-import type { Priority } from './request-queue.ts';
-import type { HeaderRule, RequestRuleContext, ResponseRuleContext } from './rules.ts';
+import type { Pool } from './pool.ts';
+import type { Priority } from './priority.ts';
+import type { RequestRule, ResponseRule } from './rules.ts';
 import type { TlsOptions } from './tls-options.ts';
 
 /** What `retryOn` may name. HAProxy: `retry-on`. */
@@ -71,6 +72,8 @@ export interface TimeoutOptions {
   readonly serverFin?: Duration;
   /** The same once the server has ended its side. Default: 30s. HAProxy: `timeout client-fin`. */
   readonly clientFin?: Duration;
+  /** How long a rule's `tarpit` makes a client wait. Default: as `connect`. HAProxy: `timeout tarpit`. */
+  readonly tarpit?: Duration;
   /** For the answer to a health check, once connected. Default: the check's interval. HAProxy: `timeout check`. */
   readonly check?: Duration;
 }
@@ -132,8 +135,8 @@ export interface PoolOptions<R = unknown> {
   readonly poolMaxRequests?: number | 'infinite';
   /** Most requests and calls of `acquire` that wait at one time; more are refused with a 503 at once. Range: 0 and more, or `Infinity`. Default: `Infinity`. */
   readonly poolMaxQueue?: number | 'infinite';
-  /** Who is served first of those that wait: lower classes, and in a class by arrival plus offset. Asked only where a request has to wait. Default: in order of arrival. HAProxy: `http-request set-priority-class`, `set-priority-offset`. */
-  readonly priority?: (context: RequestContext<R>) => Partial<Priority>;
+  /** Who is served first of those that wait: lower classes, and in a class by arrival plus offset. Asked only where a request has to wait; the rule `setPriority` goes before it. Default: in order of arrival. HAProxy: `http-request set-priority-class`, `set-priority-offset`. */
+  readonly priority?: (context: RequestContext<R>) => Priority;
   /** Picks to skip at the start, so that many processes do not all begin with the first server. Default: 0. Range: 0..65535. */
   readonly startOffset?: number;
   /** Checks by name, for `check: 'name'`. HAProxy: `healthcheck` sections. */
@@ -165,9 +168,13 @@ export interface PoolOptions<R = unknown> {
   /** The client's address, for `forwardfor` and `forwarded`. Default: that of its connection. */
   readonly clientAddress?: (request: RequestContext<R>) => string;
   /** Rules for requests, in order. HAProxy: `http-request`. */
-  readonly httpRequest?: readonly HeaderRule<RequestRuleContext<R>>[];
+  readonly httpRequest?: readonly RequestRule<R>[];
   /** Rules for responses, in order. HAProxy: `http-response`. */
-  readonly httpResponse?: readonly HeaderRule<ResponseRuleContext<R>>[];
+  readonly httpResponse?: readonly ResponseRule<R>[];
+  /** The target at which the pool itself answers GET and HEAD with 200 while it serves, before any rule: `/healthz`. Default: none. HAProxy: `monitor-uri`. */
+  readonly monitorUri?: string;
+  /** Makes that answer a 503 where it returns true. Default: none. HAProxy: `monitor fail`. */
+  readonly monitorFail?: (pool: Pool<R>) => boolean;
   /** Answers in place of ours, by status. HAProxy: `errorfile`. */
   readonly errorfiles?: ErrorFilesOption<R>;
   /** `Retry-After` in answers to requests that found every server or queue full, or waited in vain, in whole seconds. Default: none; with `poolMaxRequests` or `poolMaxQueue` 1s. */

@@ -11,7 +11,7 @@ import type { Forwarder } from '../forward/forwarder.ts';
 import { HttpProxyEngine } from '../forward/http-proxy-engine.ts';
 import { Http1Engine } from '../forward/http1-engine.ts';
 import { Admission } from './admission.ts';
-import { writeAnswer } from './answers.ts';
+import { writeError, writeRuling } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
 import { Balancer } from './balancer.ts';
 import { Choice } from './choice.ts';
@@ -20,8 +20,11 @@ import type { HttpDispatch } from './dispatch.ts';
 import { DynamicLimits } from './dynamic-limits.ts';
 import { ExchangeList } from './exchange-list.ts';
 import type { LeaseSlot } from './lease.ts';
-import { checkedPriority, NO_PRIORITY, type Priority, queueKey } from './request-queue.ts';
+import { type Priority, priorityFrom } from './priority.ts';
 import type { ResolvedPool } from './resolve-options.ts';
+import type { Ruling } from './rule-answers.ts';
+
+const NO_PRIORITY: Priority = Object.freeze({});
 
 /** How the parts of a pool reach whoever listens. */
 export interface PoolOutlet {
@@ -105,16 +108,12 @@ export class PoolCore {
     this.#outlet.emit('sample:error', { sample, error });
   };
 
-  /** Where a request stands among those that wait. Asked only where it has to. */
-  queueKey(context: RequestContext): number {
-    return queueKey(this.#priorityOf(context), this.environment.now());
-  }
-
-  #priorityOf(context: RequestContext): Priority {
+  /** What the option `priority` says of a request; asked only where it has to wait. */
+  priorityOf(context: RequestContext): Priority {
     const { priority } = this.options;
     if (!priority) return NO_PRIORITY;
     try {
-      return checkedPriority(atOnce(priority(context)));
+      return priorityFrom(atOnce(priority(context)), 'priority');
     } catch (error) {
       this.#reportOnce('priority', error);
       return NO_PRIORITY;
@@ -235,6 +234,11 @@ export class PoolCore {
 
   /** Writes the answer to a request that failed; gives its status. */
   answer(dispatch: HttpDispatch, error: EvenkeelError): number {
-    return writeAnswer(this.options.answers, dispatch, error, this.reportFault);
+    return writeError(this.options.answers, dispatch, error, this.reportFault);
+  }
+
+  /** Writes the answer of a rule; gives its status. */
+  answerByRule(dispatch: HttpDispatch, ruling: Ruling): number {
+    return writeRuling(this.options.answers, dispatch, ruling, this.reportFault);
   }
 }

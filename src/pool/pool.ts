@@ -32,6 +32,7 @@ import { HttpDispatch } from './dispatch.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
 import { monitorEvents } from './health-reports.ts';
 import { Lease, type LeaseSlot } from './lease.ts';
+import { answerMonitor, isMonitored } from './monitor-uri.ts';
 import type { PoolOptions, ServerOptions } from './options.ts';
 import { PoolCore, type PoolOutlet } from './pool-core.ts';
 import { PoolServer } from './pool-server.ts';
@@ -278,6 +279,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     core.closing = true;
     this.#monitor.stop();
     this.#onDecided();
+    for (const exchange of [...core.exchanges]) exchange.onPoolClosing();
     await core.settled(() => core.limits.current === 0, graceMs);
     const late = [...core.exchanges];
     // Those that wait go first: what comes free is theirs no more.
@@ -292,6 +294,11 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
   /** What the adapters talk to. */
   readonly #handler = {
     handle: (request: ClientRequest, response: ClientResponse, arrival: Arrival): void => {
+      const { monitor } = this.#core.options;
+      if (monitor && isMonitored(monitor, request, arrival)) {
+        answerMonitor(this.#core, monitor, this, request, response);
+        return;
+      }
       const refusal = this.#core.refusal();
       const dispatch = new HttpDispatch(this.#core, request, response, arrival);
       this.#core.entered(dispatch);

@@ -1,11 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Expiring } from '../core/deadlines.ts';
 import { EvenkeelError } from '../core/errors.ts';
+import { Wait } from '../core/wait.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import { ClientExchange } from './client-exchange.ts';
 import { takeIn } from './request-intake.ts';
-import { copyFields, type RequestRuleContext } from './rules.ts';
+import type { Ruling } from './rule-answers.ts';
+import { copyFields } from './rule-fields.ts';
+import type { RequestRuleContext } from './rules.ts';
 
 /** How much of a body a choice may depend on. HAProxy: tune.bufsize. */
 const PEEK_BYTES = 16_384;
@@ -18,11 +20,17 @@ const BROKEN_BODY = 'the request body was not whole';
  */
 export abstract class Reception extends ClientExchange {
   protected over = false;
+  /** It waits in there for the answer of a rule. */
+  protected tarpit: Wait | undefined = undefined;
+  /** The answer of a rule, in place of a server's. */
+  protected ruling: Ruling | undefined = undefined;
 
   /** The request may be carried now. */
   protected abstract choose(): void;
   /** Answers with an error. */
   protected abstract fail(error: EvenkeelError): void;
+  /** Gives the answer of a rule. */
+  protected abstract answerByRule(ruling: Ruling): void;
 
   start(): void {
     const { options } = this.core;
@@ -36,17 +44,30 @@ export abstract class Reception extends ClientExchange {
       this.fail(error instanceof EvenkeelError ? error : new EvenkeelError('EK_BODY_CONSUMED', { cause: error }));
       return;
     }
-    if (options.requestRules) this.#applyRules();
     if (this.arrival.upgrade) this.#watchForEnd(this.arrival.upgrade.socket);
+    if (options.requestRules && this.#applyRules()) return;
     if (options.balance.readsBodies && this.method === 'POST') this.#peekAtBody();
     else this.choose();
   }
 
-  #applyRules(): void {
+  /** Returns `true` when a rule answers the request. */
+  #applyRules(): boolean {
     const headers = copyFields(this.headers);
     const context: RequestRuleContext = { ...this.context, headers };
-    this.core.options.requestRules?.apply(context, headers, this.core.reportFault);
+    const ruling = this.core.options.requestRules?.apply(context, headers, this, this.core.reportFault);
     this.headers = headers as FieldMap & IncomingHttpHeaders;
+    this.ruling = ruling;
+    if (!ruling) return false;
+    if (ruling.tarpit) {
+      const deadline = this.startedAt + this.timeouts.tarpitMs;
+      this.tarpit = new Wait(this.core.deadlines, deadline, () => this.answerByRule(ruling));
+    } else this.answerByRule(ruling);
+    return true;
+  }
+
+  /** The pool is closing: nobody is kept waiting for nothing. */
+  onPoolClosing(): void {
+    if (this.tarpit && this.ruling && !this.over) this.answerByRule(this.ruling);
   }
 
   /** As Node gives up a request whose client ends its side, so do we an upgrade; only a tunnel may be half closed. */
@@ -67,19 +88,12 @@ export abstract class Reception extends ClientExchange {
       this.continued = true;
       response.writeContinue();
     }
-    const { deadlines } = this.core;
-    const wait: Expiring = {
-      deadline: this.startedAt + this.timeouts.clientMs,
-      deadlineIndex: -1,
-      onDeadline: () => {
-        deadlines.remove(wait);
-        const message = 'the client stopped sending its request';
-        this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', message }));
-      },
-    };
-    deadlines.add(wait);
+    const wait = new Wait(this.core.deadlines, this.startedAt + this.timeouts.clientMs, () => {
+      const message = 'the client stopped sending its request';
+      this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', message }));
+    });
     body.peek(PEEK_BYTES, () => {
-      deadlines.remove(wait);
+      wait.end();
       if (this.over) return;
       if (body.replayable) this.choose();
       else if (this.clientRequest.aborted) this.onClientGone();

@@ -1,43 +1,15 @@
 import type { Expiring } from '../core/deadlines.ts';
 import type { EvenkeelError } from '../core/errors.ts';
-import { show } from '../core/options.ts';
 import { HeapItem, OrderedHeap } from '../core/ordered-heap.ts';
 import type { BackendServer } from './backend-server.ts';
-
-/** Where a request waits among others: lower classes first, and in a class by arrival plus offset. */
-export interface Priority {
-  /** -2047 to 2047. HAProxy: `http-request set-priority-class`. */
-  readonly class: number;
-  /** Milliseconds, -524287 to 524287; a negative one is served before those that came up to that much earlier. HAProxy: `http-request set-priority-offset`. */
-  readonly offset: number;
-}
-
-export const MAX_CLASS = 2_047;
-export const MAX_OFFSET_MS = 524_287;
-
-export const NO_PRIORITY: Priority = Object.freeze({ class: 0, offset: 0 });
+import type { Priority } from './priority.ts';
 
 /** Milliseconds that a class leaves room for: 69 years. HAProxy's key holds 17 minutes, and wraps. */
 const CLASS_SPAN = 2 ** 41;
 
-/**
- * The priority that a user's function gave, cut to what is allowed, as HAProxy cuts it; what it does not name is 0.
- * @throws {TypeError} for what is no number
- */
-export function checkedPriority(given: unknown): Priority {
-  const { class: rank = 0, offset = 0 } = (given ?? {}) as Partial<Record<'class' | 'offset', unknown>>;
-  return { class: within(rank, MAX_CLASS, 'class'), offset: within(offset, MAX_OFFSET_MS, 'offset') };
-}
-
-function within(value: unknown, most: number, name: string): number {
-  if (typeof value !== 'number' || Number.isNaN(value))
-    throw new TypeError(`its ${name} is ${show(value)}; allowed: a number from ${-most} to ${most}`);
-  return Math.round(Math.max(-most, Math.min(most, value)));
-}
-
 /** The rank of a request among those that wait, the least first. @see HAProxy queue.c:pendconn_add */
-export function queueKey(priority: Priority, now: number): number {
-  return priority.class * CLASS_SPAN + Math.floor(now) + priority.offset;
+export function queueKey({ class: rank = 0, offset = 0 }: Priority, now: number): number {
+  return rank * CLASS_SPAN + Math.floor(now) + offset;
 }
 
 /** A request that may go now, where to wait, or why it can do neither. */

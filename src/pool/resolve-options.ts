@@ -15,9 +15,10 @@ import { MAX_WEIGHT } from '../servers/effective.ts';
 import type { HashKey, ServerSettings } from '../servers/server.ts';
 import { type Answers, readAnswers } from './answers.ts';
 import { readForwarding } from './forwarding-options.ts';
+import { type MonitorSettings, readMonitor } from './monitor-uri.ts';
 import { NOT_SUPPORTED_BY_POOL, NOT_SUPPORTED_BY_SERVER, NOT_SUPPORTED_TIMEOUTS } from './not-supported.ts';
 import type { PoolOptions, RetryOn } from './options.ts';
-import type { Priority } from './request-queue.ts';
+import type { Priority } from './priority.ts';
 import { type CompiledRules, type RequestRuleContext, type ResponseRuleContext, readRules } from './rules.ts';
 import { readTls } from './tls-options.ts';
 
@@ -39,6 +40,12 @@ export interface RetrySettings {
   readonly redispatch: number;
 }
 
+/** Time limits of one request, in milliseconds; `Infinity` is none. */
+export interface RequestTimeouts extends ExchangeTimeouts {
+  readonly queueMs: number;
+  readonly tarpitMs: number;
+}
+
 /** A pool's options, read: nothing past here looks at what the user wrote. */
 export interface ResolvedPool {
   readonly name: string;
@@ -49,9 +56,9 @@ export interface ResolvedPool {
   readonly fullconn: number | undefined;
   readonly poolMaxRequests: number;
   readonly poolMaxQueue: number;
-  readonly priority: ((context: RequestContext) => Partial<Priority>) | undefined;
+  readonly priority: ((context: RequestContext) => Priority) | undefined;
   readonly startOffset: number;
-  readonly timeouts: ExchangeTimeouts;
+  readonly timeouts: RequestTimeouts;
   readonly timeoutCheckMs: number | undefined;
   readonly retry: RetrySettings;
   readonly retryNonIdempotent: boolean;
@@ -61,6 +68,7 @@ export interface ResolvedPool {
   readonly requestRules: CompiledRules<RequestRuleContext> | undefined;
   readonly responseRules: CompiledRules<ResponseRuleContext> | undefined;
   readonly answers: Answers;
+  readonly monitor: MonitorSettings | undefined;
   readonly engine: 'http1' | 'http-proxy-3';
   readonly httpProxy: HttpProxySettings;
   /** Reads the options of one more server, as `servers` are read. */
@@ -122,7 +130,7 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     fullconn: shared.fullconn,
     poolMaxRequests,
     poolMaxQueue,
-    priority: read.function<(context: RequestContext) => Partial<Priority>>('priority'),
+    priority: read.function<(context: RequestContext) => Priority>('priority'),
     startOffset: read.integer('startOffset', { default: 0, min: 0, max: 65_535 }),
     ...readTimeouts(read.object('timeout')),
     retry: { retries, retryOn: readRetryOn(read), redispatch: readRedispatch(read) },
@@ -133,6 +141,7 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     requestRules: readRules<RequestRuleContext>(read, 'httpRequest'),
     responseRules: readRules<ResponseRuleContext>(read, 'httpResponse'),
     answers: readAnswers(read, sheds),
+    monitor: readMonitor(read),
     engine: read.oneOf('engine', ['http1', 'http-proxy-3'], { default: 'http1' }),
     httpProxy: readHttpProxyOptions(read.object('httpProxy')),
     readServer,
@@ -258,7 +267,7 @@ function findTwins(servers: readonly ResolvedServer[], read: OptionReader): void
   }
 }
 
-function readTimeouts(read: OptionReader): { timeouts: ExchangeTimeouts; timeoutCheckMs: number | undefined } {
+function readTimeouts(read: OptionReader): { timeouts: RequestTimeouts; timeoutCheckMs: number | undefined } {
   read.notSupported(NOT_SUPPORTED_TIMEOUTS);
   const limit = (key: keyof NonNullable<PoolOptions['timeout']>, fallback: number): number =>
     read.durationMs(key, { default: fallback, min: 1 });
@@ -271,6 +280,7 @@ function readTimeouts(read: OptionReader): { timeouts: ExchangeTimeouts; timeout
     tunnelMs: limit('tunnel', 3_600_000),
     serverFinMs: limit('serverFin', 30_000),
     clientFinMs: limit('clientFin', 30_000),
+    tarpitMs: limit('tarpit', connectMs),
   };
   const timeoutCheckMs = read.durationMs('check', { default: undefined, min: 1, max: LONGEST_MS });
   read.rejectUnknown();

@@ -19,6 +19,8 @@ import { mountingCases } from './mounting.cases.ts';
 import { queueCases } from './queue.cases.ts';
 import { retriesCases } from './retries.cases.ts';
 import { reuseCases } from './reuse.cases.ts';
+import { ruleAnswersCases } from './rule-answers.cases.ts';
+import { ruleTreatmentCases } from './rule-treatment.cases.ts';
 import { rulesCases } from './rules.cases.ts';
 import { serversCases } from './servers.cases.ts';
 import { SKIPPED } from './skipped.ts';
@@ -45,6 +47,8 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   hostile: hostileCases,
   'forwarding fields': forwardingFieldsCases,
   rules: rulesCases,
+  'rule answers': ruleAnswersCases,
+  'rule treatment': ruleTreatmentCases,
   attaching: attachingCases,
   servers: serversCases,
   closing: closingCases,

@@ -125,7 +125,7 @@ test('priority: lower classes first, then arrival plus offset; a function that t
     served.push(last);
   }
   assert.deepEqual(served, ['a', 'b', 'c', 'd', 'f', 'e']);
-  assert.deepEqual(faults, ['priority: its class is NaN; allowed: a number from -2047 to 2047']);
+  assert.deepEqual(faults, ['priority: priority.class: NaN is not allowed; allowed: an integer from -2047 to 2047']);
 });
 
 test('timeout.queue ends the wait with sQ, whatever the class; by default it is timeout.connect', async () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { checkedPriority, queueKey, RequestQueue, Waiter } from '#src/pool/request-queue.ts';
+import { priorityFrom } from '#src/pool/priority.ts';
+import { queueKey, RequestQueue, Waiter } from '#src/pool/request-queue.ts';
 
 const OWNER = { onTurn: () => {}, onRefused: () => {}, chooseAnew: () => assert.fail('not asked') };
 
@@ -48,10 +49,13 @@ test('a class counts for more than any time, after years too', () => {
   assert.notEqual(queueKey({ class: 2_047, offset: 0 }, years), queueKey({ class: 2_047, offset: 1 }, years));
 });
 
-test('a priority is cut to HAProxy’s range; what is no number is refused', () => {
-  assert.deepEqual(checkedPriority({ class: 9_999, offset: -999_999 }), { class: 2_047, offset: -524_287 });
-  assert.deepEqual(checkedPriority({ offset: 2.6 }), { class: 0, offset: 3 });
-  assert.deepEqual(checkedPriority(undefined), { class: 0, offset: 0 });
-  assert.throws(() => checkedPriority({ class: 'high' }), /its class is "high"; allowed: a number from -2047 to 2047/);
-  assert.throws(() => checkedPriority({ offset: Number.NaN }), /its offset is NaN/);
+test('a priority out of range, or none at all, is refused', () => {
+  assert.deepEqual(priorityFrom({ offset: -524_287 }, 'p'), { offset: -524_287 });
+  assert.throws(
+    () => priorityFrom({ class: 2_048 }, 'p'),
+    /^TypeError: p.class: 2048 is not allowed; allowed: an integer/,
+  );
+  assert.throws(() => priorityFrom({ offset: Number.NaN }, 'p'), /p.offset: NaN is not allowed/);
+  assert.throws(() => priorityFrom(5, 'p'), /p: 5 is not an object/);
+  assert.throws(() => priorityFrom({ klass: 1 }, 'p'), /p.klass: is not an option/);
 });

@@ -169,6 +169,43 @@ new Pool({ servers, httpRequest: [{ header: ['x-env', 'prod'] }] });
 // @ts-expect-error a condition is a function
 new Pool({ servers, httpRequest: [{ delHeader: 'x-role', if: true }] });
 
+// rules that answer, and that treat a request
+new Pool({
+  servers,
+  httpRequest: [
+    { deny: 403, if: ({ url }) => url === '/x' },
+    { deny: { status: 401, headers: { 'www-authenticate': 'Basic' } } },
+    { tarpit: true },
+    { return: ({ url }) => (url === '/x' ? { status: 404, body: 'no' } : undefined) },
+    { redirect: '/login' },
+    { redirect: { prefix: ({ url }) => `https://x${url}`, code: 308, dropQuery: true } },
+    { setTimeout: { server: '2m', tarpit: ({ method }) => (method === 'GET' ? 5 : undefined) } },
+    { setPriority: { class: -1, offset: 5 } },
+    { setPriority: ({ headers }) => ({ class: headers['x-vip'] ? -1 : 0 }) },
+    { disableL7Retry: true },
+  ],
+  httpResponse: [
+    { deny: 502, if: ({ response }) => response.status === 200 },
+    { return: ({ response }) => ({ status: response.status }) },
+    { redirect: ({ response }) => String(response.headers['x-to']) },
+  ],
+  monitorUri: '/healthz',
+  monitorFail: (pool) => pool.stats().state === 'DOWN',
+  timeout: { tarpit: '10s' },
+});
+// @ts-expect-error a status is a number
+new Pool({ servers, httpRequest: [{ deny: '403' }] });
+// @ts-expect-error no such way of redirecting
+new Pool({ servers, httpRequest: [{ redirect: { to: '/x' } }] });
+// @ts-expect-error 300 redirects nobody
+new Pool({ servers, httpRequest: [{ redirect: { location: '/x', code: 300 } }] });
+// @ts-expect-error a duration has a unit
+new Pool({ servers, httpRequest: [{ setTimeout: { server: '2x' } }] });
+// @ts-expect-error responses are not held up
+new Pool({ servers, httpResponse: [{ tarpit: true }] });
+// @ts-expect-error it is on, or not there
+new Pool({ servers, httpRequest: [{ disableL7Retry: false }] });
+
 // R: the framework's own request, wherever a function of the user's sees one
 interface MyRequest {
   readonly user: { readonly id: string };
