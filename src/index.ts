@@ -17,6 +17,7 @@ export {
   type ErrorCode,
   EvenkeelError,
   type TerminationFlags,
+  type TimeLimit,
 } from './core/errors.ts';
 export type * from './core/events.ts';
 export type { Duration, Size } from './core/units.ts';
@@ -39,12 +40,12 @@ export type {
   ForwardForOptions,
   ForwardForPhrase,
   PoolOptions,
-  RetryOn,
   ServerOptions,
   TimeoutOptions,
 } from './pool/options.ts';
 export { type AcquireOptions, type CloseResult, Pool, type RunOptions } from './pool/pool.ts';
 export type { PoolServer, Weight } from './pool/pool-server.ts';
+export type { RetryOn, RetryOnPhrase, RetryStatus } from './pool/retry-options.ts';
 export type { FieldRule, HeaderRule, RequestRuleContext, ResponseRuleContext, RuleResponse } from './pool/rules.ts';
 export type { CheckStats, Explanation, PoolStats, ResponseClasses, ServerStats } from './pool/stats.ts';
 export type { Pem, TlsOptions } from './pool/tls-options.ts';

@@ -24,6 +24,18 @@ export type TerminationFlags =
   | 'KH'
   | 'KD';
 
+/** A time limit that was reached: a key of `timeout`. */
+export type TimeLimit =
+  | 'connect'
+  | 'server'
+  | 'client'
+  | 'queue'
+  | 'tarpit'
+  | 'tunnel'
+  | 'server-fin'
+  | 'client-fin'
+  | 'total';
+
 /** A stable code that tells what failed. */
 export type ErrorCode =
   | 'EK_NO_SERVER'
@@ -61,6 +73,7 @@ export interface ErrorDetails {
   status?: number;
   flags?: TerminationFlags;
   server?: string | undefined;
+  timeout?: TimeLimit | undefined;
   cause?: unknown;
 }
 
@@ -75,6 +88,8 @@ export class EvenkeelError extends Error {
   readonly flags: TerminationFlags;
   /** Name of the server it happened on, if one had been chosen. */
   readonly server: string | undefined;
+  /** The time limit that was reached, if one was. */
+  readonly timeout: TimeLimit | undefined;
 
   constructor(code: ErrorCode, details: ErrorDetails = {}) {
     const known = ERRORS[code];
@@ -83,6 +98,7 @@ export class EvenkeelError extends Error {
     this.status = details.status ?? known.status;
     this.flags = details.flags ?? known.flags;
     this.server = details.server;
+    this.timeout = details.timeout;
   }
 }
 

@@ -57,6 +57,11 @@ export class Balancer implements PoolView {
     return this.#options.allbackups ? this.#backupCount : Math.min(1, this.#backupCount);
   }
 
+  /** Active servers that may be picked. HAProxy: `srv_act`. */
+  get activeCount(): number {
+    return this.#activeCount;
+  }
+
   add(server: BackendServer): void {
     this.#servers.push(server);
     this.changed(server);

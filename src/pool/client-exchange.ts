@@ -21,7 +21,6 @@ export abstract class ClientExchange implements RequestContext, Leaver {
   readonly clientRequest: ClientRequest;
   readonly clientResponse: ClientResponse;
   readonly method: string;
-  readonly idempotent: boolean;
   readonly timeouts: ExchangeTimeouts;
   readonly session: ClientSession | undefined;
   target: string;
@@ -34,6 +33,8 @@ export abstract class ClientExchange implements RequestContext, Leaver {
   respondedAt = 0;
   continued = false;
   tunnelling = false;
+  /** A rule wants it sent to one server only, unless that cannot be connected. HAProxy: `disable-l7-retry`. */
+  l7RetryDisabled = false;
 
   constructor(core: PoolCore, request: ClientRequest, response: ClientResponse, arrival: Arrival) {
     this.core = core;
@@ -44,7 +45,6 @@ export abstract class ClientExchange implements RequestContext, Leaver {
     this.method = request.method ?? 'GET';
     this.target = arrival.target;
     this.headers = request.headers;
-    this.idempotent = core.options.retryNonIdempotent || isIdempotent(this.method);
     this.timeouts = core.options.timeouts;
     this.session = core.sessions.enter(request, response, this);
   }
@@ -69,6 +69,11 @@ export abstract class ClientExchange implements RequestContext, Leaver {
   }
 
   // What an engine seldom asks for.
+  /** Who sends an `Idempotency-Key` has seen to it that a second time does no more (draft-ietf-httpapi-idempotency-key-header). */
+  get idempotent(): boolean {
+    if (this.l7RetryDisabled) return false;
+    return this.core.options.retryNonIdempotent || isIdempotent(this.method) || !!this.headers['idempotency-key'];
+  }
   get clientAddress(): string | undefined {
     return this.core.forwardedAddressOf(this);
   }

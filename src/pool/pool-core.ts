@@ -8,6 +8,7 @@ import type { PoolEvents } from '../core/events.ts';
 import { unmapped } from '../core/ip-address.ts';
 import { show } from '../core/options.ts';
 import { TurnEnd } from '../core/turn-end.ts';
+import { BodyMemory } from '../forward/body-memory.ts';
 import type { Forwarder } from '../forward/forwarder.ts';
 import { HttpProxyEngine } from '../forward/http-proxy-engine.ts';
 import { Http1Engine } from '../forward/http1-engine.ts';
@@ -35,6 +36,7 @@ export class PoolCore {
   readonly forwarder: Forwarder;
   readonly balancer: Balancer;
   readonly deadlines: Deadlines;
+  readonly bodyMemory: BodyMemory;
   readonly sessions: ClientSessions = new ClientSessions();
   /** Requests under way. */
   readonly exchanges: ExchangeList<HttpDispatch> = new ExchangeList();
@@ -52,6 +54,7 @@ export class PoolCore {
     this.dialer = new Dialer(environment);
     const { forwarding, balance, allbackups, startOffset } = options;
     this.deadlines = new Deadlines(environment);
+    this.bodyMemory = new BodyMemory(options.maxBufferedBytes);
     const parts = { environment, dialer: this.dialer, deadlines: this.deadlines, turnEnd: new TurnEnd(), forwarding };
     this.forwarder =
       options.engine === 'http1'
@@ -93,13 +96,22 @@ export class PoolCore {
   /**
    * A server with a free slot for a new request, or why there is none: the one that `useServer` names, else one by balancing.
    * @param preferred the server that the client is authenticated to: that one, while it is usable and has room
+   * @param request is told when it belongs to that server
    * @see HAProxy `use-server`, which neither weight nor drain nor backup stand against; backend.c:assign_server
    */
-  choose(context: RequestContext, preferred: ServerView | undefined): BackendServer | EvenkeelError {
+  choose(
+    context: RequestContext,
+    preferred: ServerView | undefined,
+    request?: { persistent: boolean },
+  ): BackendServer | EvenkeelError {
     const named = this.options.useServer && this.#named(this.options.useServer, context);
+    if (named && request) request.persistent = true;
     if (named) return named.saturated ? new EvenkeelError('EK_QUEUE_FULL') : named;
     const known = preferred && this.balancer.servers.find((server) => server === preferred);
-    if (known?.usable && !known.saturated && !this.options.balance.hashes) return known;
+    if (known?.usable && !known.saturated && !this.options.balance.hashes) {
+      if (request) request.persistent = true;
+      return known;
+    }
     return this.#balanced(this.balancer.pick(context, undefined), undefined);
   }
 

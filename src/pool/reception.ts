@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Expiring } from '../core/deadlines.ts';
 import { EvenkeelError } from '../core/errors.ts';
+import { Wait } from '../core/wait.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import { ClientExchange } from './client-exchange.ts';
 import { takeIn } from './request-intake.ts';
@@ -31,7 +31,12 @@ export abstract class Reception extends ClientExchange {
       return;
     }
     try {
-      const { target, body, headers } = takeIn(this.clientRequest, this.target, options.bufferBody);
+      const { target, body, headers } = takeIn(
+        this.clientRequest,
+        this.target,
+        options.bufferBody,
+        this.core.bodyMemory,
+      );
       this.target = target;
       this.body = body;
       this.headers = headers as FieldMap & IncomingHttpHeaders;
@@ -71,19 +76,12 @@ export abstract class Reception extends ClientExchange {
       this.continued = true;
       response.writeContinue();
     }
-    const { deadlines } = this.core;
-    const wait: Expiring = {
-      deadline: this.startedAt + this.timeouts.clientMs,
-      deadlineIndex: -1,
-      onDeadline: () => {
-        deadlines.remove(wait);
-        const message = 'the client stopped sending its request';
-        this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', message }));
-      },
-    };
-    deadlines.add(wait);
+    const wait = new Wait(this.core.deadlines, this.startedAt + this.timeouts.clientMs, () => {
+      const message = 'the client stopped sending its request';
+      this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout: 'client', message }));
+    });
     body.peek(PEEK_BYTES, () => {
-      deadlines.remove(wait);
+      wait.end();
       if (this.over) return;
       if (body.replayable) this.choose();
       else if (this.clientRequest.aborted) this.onClientGone();

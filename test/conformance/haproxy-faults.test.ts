@@ -33,7 +33,7 @@ const SETUPS: Readonly<Record<string, PoolOptions>> = {
   'retry-all': {
     retries: 3,
     redispatch: 1,
-    retryOn: ['conn-failure', 'empty-response', 'junk-response', 'response-timeout'],
+    retryOn: ['all-retryable-errors'],
     retryNonIdempotent: true,
   },
   'second-on-keepalive': { retries: 3, redispatch: false, retryOn: ['conn-failure'], httpReuse: 'always' },
