@@ -54,6 +54,7 @@ function parseRetryOn(value: unknown): ReadonlySet<RetryEvent | RetryStatus> | u
   const words: unknown[] =
     typeof value === 'string' ? value.trim().split(/\s+/) : Array.isArray(value) ? value : [value];
   const causes = new Set<RetryEvent | RetryStatus>();
+  if (words.length === 0) return undefined;
   if (words.length === 1 && words[0] === 'none') return causes;
   for (const word of words) {
     const event = EVENTS.find((known) => known === word);

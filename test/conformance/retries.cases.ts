@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type { PoolOptions } from '#src/index.ts';
 import { answersOk, ok, REFUSING, response } from '../support/origin.ts';
 import type { Case } from './case.ts';
@@ -98,6 +99,46 @@ export const retriesCases: readonly Case[] = [
       exchange.finish();
       assert.equal((await exchange.end).status, 200);
       assert.equal(await alive.requests[0]?.body(), 'onetwo');
+    },
+  },
+  {
+    name: 'what is held of a body is given back as soon as the head of a response is passed on',
+    async run(stage) {
+      const { origin, front } = await stage.both(() => {});
+      const exchange = await front.start({ method: 'PUT', framing: 6 });
+      exchange.write('abc');
+      const request = await origin.request(1);
+      while (request.length < 3) await once(request.socket, 'data');
+      assert.equal(front.pool.stats().bufferedBytes, 3);
+      request.socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n');
+      await exchange.head;
+      assert.equal(front.pool.stats().bufferedBytes, 0);
+      exchange.write('def');
+      assert.equal(await request.body(), 'abcdef');
+      assert.equal(front.pool.stats().bufferedBytes, 0);
+      request.socket.write('ok');
+      assert.equal((await exchange.end).body, 'ok');
+    },
+  },
+  {
+    name: 'a body for which all requests together hold too much is not sent again',
+    async run(stage) {
+      const dying = await stage.origin(async ({ ended, socket }) => (await ended) && socket.end());
+      const alive = await stage.origin(() => {});
+      const front = await stage.open({ servers: [alive.url, dying.url], maxBufferedBytes: 4 });
+      const holder = await front.start({ method: 'PUT', framing: 6 });
+      holder.write('abc');
+      const held = await alive.request(1);
+      while (held.length < 3) await once(held.socket, 'data');
+      assert.equal((await front.send({ method: 'PUT', body: 'ab' })).status, 502);
+      assert.equal(alive.requests.length, 1);
+      holder.write('def');
+      assert.equal(await held.body(), 'abcdef');
+      held.socket.write(ok());
+      assert.equal((await holder.end).status, 200);
+      alive.script = (request) => request.reply(ok());
+      for (let i = 0; i < 2; i++) assert.equal((await front.send({ method: 'PUT', body: 'ab' })).status, 200);
+      assert.equal(dying.requests.length, 2);
     },
   },
   {

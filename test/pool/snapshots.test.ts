@@ -57,6 +57,7 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
     active: 0,
     queued: 0,
     leases: 0,
+    bufferedBytes: 0,
     servers: {
       a: {
         id: 1,

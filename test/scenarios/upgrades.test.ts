@@ -92,7 +92,7 @@ for (const engine of ENGINES) {
         [[NOBODY], 503],
         [[(await UpgradeOrigin.start(t, ({ socket }) => socket.end('junk\r\n\r\n'))).url], 502],
       ] as const) {
-        const pool = new Pool({ engine, servers });
+        const pool = new Pool({ engine, servers, retries: 1, timeout: { connect: 100 } });
         const { port } = await startFront(t, front, pool);
         const answer = await openWebSocket(`ws://127.0.0.1:${port}/`);
         assert.ok(!('socket' in answer));
