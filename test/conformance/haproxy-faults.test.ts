@@ -60,7 +60,7 @@ async function play(fault: Fault, setup: string, post: boolean, engine: EngineNa
     engine,
     ...SETUPS[setup],
     servers,
-    timeout: { connect: 1_000, server: 1_000, client: 5_000 },
+    timeout: { connect: fault.refuses ? 100 : 1_000, server: 1_000, client: 5_000 },
   });
   const server = http.createServer(pool.middleware()).listen(0, '127.0.0.1');
   await once(server, 'listening');
