@@ -24,7 +24,7 @@ export type TerminationFlags =
   | 'KH'
   | 'KD';
 
-/** A time limit that was reached: a key of `timeout`. */
+/** Which time limit was reached: what stands behind `timeout` in HAProxy's words. `total` is ours. */
 export type TimeLimit =
   | 'connect'
   | 'server'

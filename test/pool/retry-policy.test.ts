@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { RetrySettings } from '#src/pool/retry-options.ts';
+import { OptionReader } from '#src/core/options.ts';
+import { type RetrySettings, readRetries } from '#src/pool/retry-options.ts';
 import {
   type Circumstances,
   decideRetry,
@@ -147,4 +148,31 @@ test('the turn-around is a second, or less where less is given to connect', () =
     [turnAroundMs(5_000), turnAroundMs(250), turnAroundMs(Number.POSITIVE_INFINITY)],
     [1_000, 250, 1_000],
   );
+});
+
+test('retryOn: words, statuses, an array or a phrase of them; what is named replaces the default', () => {
+  const all = ['conn-failure', 'empty-response', 'junk-response', 'response-timeout', 500, 502, 503, 504];
+  const cases: [retryOn: unknown, named: unknown[]][] = [
+    [undefined, ['conn-failure', 'empty-response']],
+    ['none', []],
+    [['none'], []],
+    ['junk-response', ['junk-response']],
+    [503, [503]],
+    ['503', [503]],
+    [' conn-failure  503 response-timeout ', ['conn-failure', 'response-timeout', 503]],
+    [
+      ['429', 429, 'conn-failure', 'conn-failure'],
+      ['conn-failure', 429],
+    ],
+    ['0rtt-rejected', []],
+    ['all-retryable-errors', all],
+    ['all-retryable-errors 425', [...all, 425]],
+    ['401 403 404 408 421 425 429 500 501 502 503 504', [401, 403, 404, 408, 421, 425, 429, 500, 501, 502, 503, 504]],
+  ];
+  for (const [value, named] of cases) {
+    const read = new OptionReader({ retryOn: value }, '');
+    const { retryOn, statuses } = readRetries(read);
+    read.throwFaults();
+    assert.deepEqual(new Set<unknown>([...retryOn, ...statuses]), new Set(named), String(value));
+  }
 });
