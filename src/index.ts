@@ -17,6 +17,7 @@ export {
   type ErrorCode,
   EvenkeelError,
   type TerminationFlags,
+  type TimeLimit,
 } from './core/errors.ts';
 export type * from './core/events.ts';
 export type { Duration, Size } from './core/units.ts';
@@ -39,13 +40,13 @@ export type {
   ForwardForOptions,
   ForwardForPhrase,
   PoolOptions,
-  RetryOn,
   ServerOptions,
   TimeoutOptions,
 } from './pool/options.ts';
 export { type AcquireOptions, type CloseResult, Pool, type RunOptions } from './pool/pool.ts';
 export type { PoolServer, Weight } from './pool/pool-server.ts';
 export type { Priority } from './pool/priority.ts';
+export type { RetryOn, RetryOnPhrase, RetryStatus } from './pool/retry-options.ts';
 export type { AnswerFunction, RuleAnswer } from './pool/rule-answers.ts';
 export type { FieldRule } from './pool/rule-fields.ts';
 export type { LocationFunction, RuleRedirect } from './pool/rule-redirect.ts';

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { EvenkeelError } from '#src/core/errors.ts';
+import { BodyMemory } from '#src/forward/body-memory.ts';
 import { BodySender } from '#src/forward/body-sender.ts';
 import type { Endpoint, HttpExchange } from '#src/forward/forwarder.ts';
 import type { Http1Connection } from '#src/forward/http1-connection.ts';
@@ -40,6 +41,8 @@ const PLAIN: ForwardingOptions = {
   replaced: undefined,
 };
 
+const NO_MEMORY = new BodyMemory(0);
+
 /** Carries a request as the pool and its default engine do, without the sockets. */
 export function sendRequest(
   message: IncomingMessage,
@@ -48,7 +51,7 @@ export function sendRequest(
 ): SentRequest | Refusal {
   let intake: Intake;
   try {
-    intake = takeIn(message, message.url ?? '/', 0);
+    intake = takeIn(message, message.url ?? '/', 0, NO_MEMORY);
   } catch (error) {
     if (error instanceof EvenkeelError) return { status: error.status };
     throw error;

@@ -7,6 +7,18 @@ type RequestPhase = 'R' | 'T' | 'Q' | 'C' | 'H' | 'D';
 /** How a request ended, as HAProxy's log writes it (`%ts`): who ended it, then in which phase. `--` is a normal end. */
 export type TerminationFlags = '--' | `${Ender}${RequestPhase}`;
 
+/** Which time limit was reached: what stands behind `timeout` in HAProxy's words. `total` is ours. */
+export type TimeLimit =
+  | 'connect'
+  | 'server'
+  | 'client'
+  | 'queue'
+  | 'tarpit'
+  | 'tunnel'
+  | 'server-fin'
+  | 'client-fin'
+  | 'total';
+
 /** A stable code that tells what failed. */
 export type ErrorCode =
   | 'EK_NO_SERVER'
@@ -44,6 +56,7 @@ export interface ErrorDetails {
   status?: number;
   flags?: TerminationFlags;
   server?: string | undefined;
+  timeout?: TimeLimit | undefined;
   cause?: unknown;
 }
 
@@ -58,6 +71,8 @@ export class EvenkeelError extends Error {
   readonly flags: TerminationFlags;
   /** Name of the server it happened on, if one had been chosen. */
   readonly server: string | undefined;
+  /** The time limit that was reached, if one was. */
+  readonly timeout: TimeLimit | undefined;
 
   constructor(code: ErrorCode, details: ErrorDetails = {}) {
     const known = ERRORS[code];
@@ -66,6 +81,7 @@ export class EvenkeelError extends Error {
     this.status = details.status ?? known.status;
     this.flags = details.flags ?? known.flags;
     this.server = details.server;
+    this.timeout = details.timeout;
   }
 }
 

@@ -43,7 +43,7 @@ export function acquireSlot(core: PoolCore, request: AcquireRequest): LeaseSlot 
 }
 
 function placeFor(core: PoolCore, context: RequestContext, avoid: readonly string[]): Place {
-  if (avoid.length === 0) return core.choice.first(context, undefined);
+  if (avoid.length === 0) return core.choice.first(context, undefined, { persistent: false });
   return core.choice.again(context, named(core.balancer.servers, avoid));
 }
 

@@ -132,7 +132,7 @@ export class Admission {
 
   readonly #expire = (waiter: Waiter): void => {
     this.leave(waiter);
-    waiter.owner.onRefused(new EvenkeelError('EK_QUEUE_TIMEOUT'));
+    waiter.owner.onRefused(new EvenkeelError('EK_QUEUE_TIMEOUT', { timeout: 'queue' }));
   };
 
   #enter(waiter: Waiter, queue: RequestQueue): void {

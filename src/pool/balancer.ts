@@ -57,6 +57,11 @@ export class Balancer implements PoolView {
     return this.#options.allbackups ? this.#backupCount : Math.min(1, this.#backupCount);
   }
 
+  /** Active servers that may be picked. HAProxy: `srv_act`. */
+  get activeCount(): number {
+    return this.#activeCount;
+  }
+
   add(server: BackendServer): void {
     this.#servers.push(server);
     this.changed(server);
@@ -128,11 +133,6 @@ export class Balancer implements PoolView {
     if (server.scheduledWeight === 0) return false;
     if (!server.backup) return true;
     return this.#activeCount === 0 && (this.#options.allbackups || server === this.#seatedBackup);
-  }
-
-  /** Servers that take balanced requests, backups aside. HAProxy: `srv_act`. */
-  get activeCount(): number {
-    return this.#activeCount;
   }
 
   /** Whether `observed` is of use. */

@@ -38,9 +38,11 @@ export class Choice {
   /**
    * For a new request: the server that `useServer` names, else the one it is bound to, else one by balancing.
    * @param preferred the server that the client is authenticated to: that one, while it is usable and has room
+   * @param request is told whether it belongs to that server
    * @see HAProxy `use-server`, which neither weight nor drain nor backup stand against
    */
-  first(context: RequestContext, preferred: ServerView | undefined): Place {
+  first(context: RequestContext, preferred: ServerView | undefined, request: { persistent: boolean }): Place {
+    request.persistent = true;
     const named = this.#named(context);
     if (named) {
       const place = placeAt(named);
@@ -50,6 +52,7 @@ export class Choice {
     }
     const known = preferred && this.#balancer.servers.find((server) => server === preferred);
     if (known?.usable && !known.saturated && !this.#options.balance.hashes) return known;
+    request.persistent = false;
     return this.#balanced(this.#balancer.pick(context, undefined), undefined);
   }
 

@@ -33,7 +33,6 @@ export abstract class ClientExchange implements RequestContext, Leaver, Treatmen
   respondedAt = 0;
   continued = false;
   tunnelling = false;
-  readonly #idempotent: boolean;
 
   // What rules may change.
   timeouts: RequestTimeouts;
@@ -50,17 +49,11 @@ export abstract class ClientExchange implements RequestContext, Leaver, Treatmen
     this.method = request.method ?? 'GET';
     this.target = arrival.target;
     this.headers = request.headers;
-    this.#idempotent = core.options.retryNonIdempotent || isIdempotent(this.method);
     this.timeouts = core.options.timeouts;
     this.session = core.sessions.enter(request, response, this);
   }
 
   abstract onClientGone(): void;
-
-  /** It may reach a server twice. */
-  get idempotent(): boolean {
-    return this.#idempotent && !this.l7RetryDisabled;
-  }
 
   // RequestContext
   get bodyStart(): string | undefined {
@@ -80,6 +73,11 @@ export abstract class ClientExchange implements RequestContext, Leaver, Treatmen
   }
 
   // What an engine seldom asks for.
+  /** Who sends an `Idempotency-Key` has seen to it that a second time does no more (draft-ietf-httpapi-idempotency-key-header). */
+  get idempotent(): boolean {
+    if (this.l7RetryDisabled) return false;
+    return this.core.options.retryNonIdempotent || isIdempotent(this.method) || !!this.headers['idempotency-key'];
+  }
   get clientAddress(): string | undefined {
     return this.core.forwardedAddressOf(this);
   }

@@ -1,13 +1,12 @@
-import { EvenkeelError, type TerminationFlags } from '../core/errors.ts';
-import type { Outcome } from '../core/outcome.ts';
+import { EvenkeelError, type TerminationFlags, type TimeLimit } from '../core/errors.ts';
+import type { Outcome, Sent } from '../core/outcome.ts';
+import { Wait } from '../core/wait.ts';
 import { cutResponse } from '../forward/client-response.ts';
 import type { Attempt, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import { DRAIN_BYTES } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
-import type { Priority } from './priority.ts';
-import { Reception } from './reception.ts';
-import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
-import { decideRetry } from './retry-policy.ts';
+import { QueuedExchange } from './queued-exchange.ts';
+import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
 import type { Ruling } from './rule-answers.ts';
 import { fieldsOf, listOf } from './rule-fields.ts';
 
@@ -18,13 +17,13 @@ const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
  * One request's way through the pool: admit, choose, carry, settle, and perhaps again. START READING HERE.
  *
  *     start → choose → forwarder → onOutcome → #settle
- *                ▲                      │
- *                └────── retry ─────────┘
+ *                          ▲            │
+ *                          └── #retry ──┘
  *
  * It is the `HttpExchange` of its attempts and the `RequestContext` of its choices, so that a request costs one object:
- * `ClientExchange` holds what is known of it, `Reception` what comes before the choice.
+ * `ClientExchange` holds what is known of it, `Reception` what comes before the choice, `QueuedExchange` the wait for a slot.
  */
-export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink, Queued {
+export class HttpDispatch extends QueuedExchange implements HttpExchange, OutcomeSink {
   #server: BackendServer | undefined = undefined;
   #holdsSlot = false;
   #attempt: Attempt | undefined = undefined;
@@ -32,11 +31,16 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
   /** Servers left for another after a failure, the last one last. */
   #tried: BackendServer[] | undefined = undefined;
   #redispatched = false;
+  /** It waits before a server that refused is asked again. */
+  #turnAround: Wait | undefined = undefined;
   /** No attempt has got as far as a connection. */
   #onlyRefused = true;
-  #waiter: Waiter | undefined = undefined;
-  #queuedMs = 0;
   listIndex = -1;
+
+  repeatsAfter(status: number, sent: Sent): boolean {
+    if (!this.core.options.retry.statuses.has(status) || this.clientResponse.headersSent) return false;
+    return this.#decide({ reason: status, sent, onReusedConnection: false }) === 'retry';
+  }
 
   onResponse(head: MutableHead): Outcome | undefined {
     // A time-out middleware, say, may have answered meanwhile.
@@ -50,12 +54,13 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
       if (Number.isInteger(response.status) && response.status >= 200 && response.status <= 599)
         head.status = response.status;
     }
+    this.body.forget();
     return undefined;
   }
 
   onClientGone(): void {
     if (this.over || this.tunnelling) return;
-    if (this.#leaveQueue()) {
+    if (this.leaveQueue()) {
       this.#settle(499, 'CQ');
       return;
     }
@@ -80,66 +85,15 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     return this.#holdsSlot && this.#server === server;
   }
 
-  protected choose(): void {
-    this.#go(this.chooseAnew());
-  }
-
-  chooseAnew(): Place {
-    return this.core.choice.first(this, this.session?.preferred);
-  }
-
-  #go(place: Place): void {
-    if (place instanceof EvenkeelError) this.fail(place);
-    else if (place instanceof RequestQueue) this.#wait(place);
-    else this.#carry(place, false);
-  }
-
-  #wait(queue: RequestQueue): void {
-    const { core } = this;
-    if (core.admission.full) {
-      this.fail(new EvenkeelError('EK_QUEUE_FULL'));
-      return;
-    }
-    const now = core.environment.now();
-    this.#waiter = core.admission.wait(this, queue, this.#priority, now, this.timeouts.queueMs);
-  }
-
-  /** What rules have said of it, else what the option `priority` says. */
-  get #priority(): Priority {
-    const { priorityClass, priorityOffset } = this;
-    const ruled = priorityClass !== 0 || priorityOffset !== 0;
-    return ruled ? { class: priorityClass, offset: priorityOffset } : this.core.priorityOf(this);
-  }
-
-  onTurn(server: BackendServer): void {
-    this.#stopWaiting();
+  protected carry(server: BackendServer): void {
     this.#carry(server, false);
   }
 
-  onRefused(error: EvenkeelError): void {
-    this.#stopWaiting();
-    this.fail(error);
-  }
-
-  /** It is in a queue no more. */
-  #stopWaiting(): void {
-    if (!this.#waiter) return;
-    this.#queuedMs += this.core.environment.now() - this.#waiter.since;
-    this.#waiter = undefined;
-  }
-
-  /** Gives up its place in a queue; `false` if it has none. */
-  #leaveQueue(): boolean {
-    if (!this.#waiter) return false;
-    this.core.admission.leave(this.#waiter);
-    this.#stopWaiting();
-    return true;
-  }
-
-  /** Takes a slot of the server, unless it holds one still, and sends the request there. */
+  /** Sends the request to the server, over a slot of it that it takes unless it holds one. */
   #carry(server: BackendServer, fresh: boolean): void {
     const previous = this.#server;
-    if (!this.#holdsSlot) this.core.take(server);
+    if (this.#holdsSlot) server.counters.stot++;
+    else this.core.take(server);
     if (previous === server) {
       if (!fresh) server.counters.wretr++;
     } else if (previous) {
@@ -149,8 +103,9 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     this.#server = server;
     this.#holdsSlot = true;
     // The first attempt comes at once: one look at the clock less a request.
-    this.attemptedAt = previous || this.#queuedMs > 0 ? this.core.environment.now() : this.startedAt;
+    this.attemptedAt = previous || this.queuedMs > 0 ? this.core.environment.now() : this.startedAt;
     this.connectedAt = 0;
+    this.respondedAt = 0;
     this.#attempt = this.core.forwarder.forward(this, server, fresh, this);
   }
 
@@ -161,10 +116,15 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     const { counters } = server;
     switch (outcome.kind) {
       case 'answered':
-        if (this.core.balancer.observes)
-          this.core.balancer.observed(server, this.respondedAt - this.attemptedAt, !FAILURES.has(outcome.status));
+        this.#observe(server, this.respondedAt, !FAILURES.has(outcome.status));
         counters.hrsp[classOf(outcome.status)]++;
         this.#settle(outcome.status, '--');
+        return;
+      case 'discarded':
+        this.#onlyRefused = false;
+        this.#observe(server, this.core.environment.now(), !FAILURES.has(outcome.status));
+        counters.hrsp[classOf(outcome.status)]++;
+        this.#retry(server, false);
         return;
       case 'cut':
         counters.hrsp[classOf(outcome.status)]++;
@@ -172,7 +132,7 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
           counters.srv_abrt++;
           counters.eresp++;
         } else counters.cli_abrt++;
-        this.#settle(outcome.status, outcome.flags);
+        this.#settle(outcome.status, outcome.flags, outcome.timeout);
         return;
       case 'client-gone':
         counters.cli_abrt++;
@@ -185,42 +145,83 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
         this.answerByRule(this.ruling as Ruling);
         return;
       case 'failed':
-        if (this.core.balancer.observes)
-          this.core.balancer.observed(server, this.core.environment.now() - this.attemptedAt, false);
+        this.#observe(server, this.core.environment.now(), false);
         if (outcome.reason === 'conn-failure') counters.econ++;
         else {
           this.#onlyRefused = false;
           if (!outcome.onReusedConnection) counters.eresp++;
         }
-        this.#retry(outcome, server);
+        this.#onFailure(outcome, server);
     }
   }
 
-  #retry(failure: Extract<Outcome, { kind: 'failed' }>, server: BackendServer): void {
-    const { idempotent, body } = this;
-    const { reason, sent, onReusedConnection } = failure;
-    const decision = decideRetry(
-      { reason, sent, onReusedConnection, idempotent, replayable: body.replayable, retries: this.#retries },
+  #observe(server: BackendServer, endedAt: number, ok: boolean): void {
+    const { balancer } = this.core;
+    if (balancer.observes) balancer.observed(server, endedAt - this.attemptedAt, ok);
+  }
+
+  #decide(attempt: Pick<FailedAttempt, 'reason' | 'sent' | 'onReusedConnection'>): RetryDecision {
+    const { idempotent, body, l7RetryDisabled } = this;
+    const { reason, sent, onReusedConnection } = attempt;
+    return decideRetry(
+      {
+        reason,
+        sent,
+        onReusedConnection,
+        idempotent,
+        replayable: body.replayable,
+        retries: this.#retries,
+        l7RetryDisabled,
+      },
       this.core.options.retry,
     );
-    if (decision === 'give-up') {
-      this.fail(failure.error);
-      return;
-    }
-    if (decision === 'fresh') {
-      this.#carry(server, true);
-      return;
-    }
+  }
+
+  #onFailure(failure: Extract<Outcome, { kind: 'failed' }>, server: BackendServer): void {
+    const decision = this.#decide(failure);
+    if (decision === 'give-up') this.fail(failure.error);
+    else if (decision === 'fresh') this.#carry(server, true);
+    else this.#retry(server, failure.reason === 'conn-failure' && failure.error.timeout === undefined);
+  }
+
+  /**
+   * Makes one of the retries, on that server or on another. The slot is kept for the former and given back for the latter.
+   * @param refused the connection was: whoever is asked again at once would most likely refuse again
+   */
+  #retry(server: BackendServer, refused: boolean): void {
+    const { balancer, options, deadlines, environment } = this.core;
+    const { persistent } = this;
     this.#retries++;
-    if (decision === 'same') {
-      this.#carry(server, false);
-      return;
-    }
-    this.#releaseSlot();
+    const accepts = persistent ? server.acceptsPersistent : server.usable;
+    const elsewhere = goesElsewhere(
+      {
+        retry: this.#retries,
+        serverIsUp: accepts && server.operational !== 'starting',
+        persistent,
+        activeServers: balancer.activeCount,
+        hashes: options.balance.hashes,
+      },
+      options.retry,
+    );
+    if (elsewhere) this.#releaseSlot();
+    const retry = (): void => {
+      this.#turnAround = undefined;
+      if (elsewhere) this.#redispatch(server);
+      else this.#carry(server, false);
+    };
+    if (refused && (!elsewhere || balancer.activeCount <= 1)) {
+      const waitMs = turnAroundMs(this.timeouts.connectMs);
+      this.#turnAround = new Wait(deadlines, environment.now() + waitMs, retry);
+    } else retry();
+  }
+
+  /** Another server than those that were tried, while one has room. */
+  #redispatch(server: BackendServer): void {
+    this.persistent = false;
     this.#tried ??= [];
     this.#tried.push(server);
     const isLast = this.#retries === this.core.options.retry.retries;
-    this.#go(this.core.choice.again(this, this.#tried, isLast && this.#onlyRefused));
+    this.go(this.core.choice.again(this, this.#tried, isLast && this.#onlyRefused));
   }
 
   /** Answers with an error, unless the framework takes over. */
@@ -240,7 +241,7 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
       this.core.reportFault('next', fault); // the framework's, or a response that somebody else has tampered with
       cutResponse(response);
     } finally {
-      this.#settle(status, error.flags);
+      this.#settle(status, error.flags, error.timeout, error);
     }
   }
 
@@ -265,11 +266,13 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     this.core.free(this.#server);
   }
 
-  #settle(status: number, flags: TerminationFlags): void {
+  #settle(status: number, flags: TerminationFlags, timeout?: TimeLimit, error?: EvenkeelError): void {
     if (this.over) return;
     this.over = true;
     this.#attempt = undefined;
     this.tarpit?.end();
+    this.#turnAround?.end();
+    this.body.forget();
     this.#releaseSlot();
     this.core.sessions.leave(this.session, this);
     this.core.ended(this);
@@ -281,9 +284,11 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
       server: this.#server?.name,
       status,
       flags,
+      timeout,
+      error,
       retries: this.#retries,
       redispatched: this.#redispatched,
-      queueMs: this.#queuedMs,
+      queueMs: this.queuedMs,
       connectMs:
         this.connectedAt === 0 || this.attemptedAt > this.connectedAt ? 0 : this.connectedAt - this.attemptedAt,
       responseMs: this.respondedAt === 0 ? 0 : this.respondedAt - this.connectedAt,

@@ -10,11 +10,9 @@ import type { HashKey } from '../servers/server.ts';
 import type { ErrorFilesOption } from './answers.ts';
 import type { Pool } from './pool.ts';
 import type { Priority } from './priority.ts';
+import type { RetryOn, RetryOnPhrase } from './retry-options.ts';
 import type { RequestRule, ResponseRule } from './rules.ts';
 import type { TlsOptions } from './tls-options.ts';
-
-/** What `retryOn` may name. HAProxy: `retry-on`. */
-export type RetryOn = 'none' | 'conn-failure' | 'empty-response' | 'junk-response' | 'response-timeout';
 
 /** Options of one server that may also stand in `defaultServer`. */
 export interface DefaultServerOptions extends HealthOptions, TlsOptions {
@@ -147,14 +145,16 @@ export interface PoolOptions<R = unknown> {
   readonly timeout?: TimeoutOptions;
   /** Attempts after the first, 0..100. Default: 3. HAProxy: `retries`. */
   readonly retries?: number;
-  /** What is tried again. Default: `['conn-failure', 'empty-response']`. HAProxy: `retry-on`. */
-  readonly retryOn?: RetryOn | readonly RetryOn[];
-  /** Another server at every Nth retry; `true` is HAProxy's -1 (the last retry), `false` or 0 never. Default: 1. HAProxy: `option redispatch`. */
+  /** What is tried again: kinds of failure, and statuses of responses. Default: `['conn-failure', 'empty-response']`. HAProxy: `retry-on`. */
+  readonly retryOn?: RetryOn | RetryOnPhrase | readonly RetryOn[];
+  /** Another server at every Nth retry, and wherever none is bound to one; `true` is HAProxy's -1 (the last retry), `false` or 0 never. Default: 1. HAProxy: `option redispatch`. */
   readonly redispatch?: boolean | number;
   /** Sends POST, PATCH and other methods that are not idempotent again, too. Default: false. */
   readonly retryNonIdempotent?: boolean;
   /** Bytes of a request's body that are kept to be sent again. Default: 64kb. */
   readonly bufferBody?: Size;
+  /** Bytes of bodies that all requests together keep to be sent again; beyond it a request cannot be repeated. Default: 64mb. */
+  readonly maxBufferedBytes?: Size;
   /** Who may use a kept connection. Default: `safe`. HAProxy: `http-reuse`. */
   readonly httpReuse?: HttpReuse;
   /** Adds the client's address to each request. Default: false. HAProxy: `option forwardfor`. */

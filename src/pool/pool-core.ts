@@ -7,6 +7,7 @@ import { EvenkeelError } from '../core/errors.ts';
 import type { PoolEvents } from '../core/events.ts';
 import { unmapped } from '../core/ip-address.ts';
 import { TurnEnd } from '../core/turn-end.ts';
+import { BodyMemory } from '../forward/body-memory.ts';
 import type { Forwarder } from '../forward/forwarder.ts';
 import { HttpProxyEngine } from '../forward/http-proxy-engine.ts';
 import { Http1Engine } from '../forward/http1-engine.ts';
@@ -40,6 +41,7 @@ export class PoolCore {
   readonly forwarder: Forwarder;
   readonly balancer: Balancer;
   readonly deadlines: Deadlines;
+  readonly bodyMemory: BodyMemory;
   readonly limits: DynamicLimits;
   readonly admission: Admission;
   readonly choice: Choice;
@@ -60,6 +62,7 @@ export class PoolCore {
     this.dialer = new Dialer(environment);
     const { forwarding, balance, allbackups, startOffset } = options;
     this.deadlines = new Deadlines(environment);
+    this.bodyMemory = new BodyMemory(options.maxBufferedBytes);
     const parts = { environment, dialer: this.dialer, deadlines: this.deadlines, turnEnd: new TurnEnd(), forwarding };
     this.forwarder =
       options.engine === 'http1'

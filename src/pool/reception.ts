@@ -35,7 +35,12 @@ export abstract class Reception extends ClientExchange {
   start(): void {
     const { options } = this.core;
     try {
-      const { target, body, headers } = takeIn(this.clientRequest, this.target, options.bufferBody);
+      const { target, body, headers } = takeIn(
+        this.clientRequest,
+        this.target,
+        options.bufferBody,
+        this.core.bodyMemory,
+      );
       this.target = target;
       this.body = body;
       this.headers = headers as FieldMap & IncomingHttpHeaders;
@@ -90,7 +95,7 @@ export abstract class Reception extends ClientExchange {
     }
     const wait = new Wait(this.core.deadlines, this.startedAt + this.timeouts.clientMs, () => {
       const message = 'the client stopped sending its request';
-      this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', message }));
+      this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout: 'client', message }));
     });
     body.peek(PEEK_BYTES, () => {
       wait.end();

@@ -1,5 +1,6 @@
 import { EvenkeelError } from '../core/errors.ts';
 import type { ClientRequest } from '../core/exchange.ts';
+import type { BodyMemory } from '../forward/body-memory.ts';
 import { RequestBody } from '../forward/body-replay.ts';
 import { isToken, trimmed } from '../http1/characters.ts';
 import type { FieldMap, RequestFraming } from '../http1/request-head.ts';
@@ -29,7 +30,7 @@ export function isIdempotent(method: string): boolean {
  * @param target as the adapter gives it
  * @throws {EvenkeelError} with the status to answer
  */
-export function takeIn(request: ClientRequest, target: string, bufferBody: number): Intake {
+export function takeIn(request: ClientRequest, target: string, bufferBody: number, memory: BodyMemory): Intake {
   const { headers } = request;
   if (request.httpVersionMajor === 0) throw refusal(400, 'HTTP/0.9');
   const method = request.method ?? 'GET';
@@ -50,7 +51,7 @@ export function takeIn(request: ClientRequest, target: string, bufferBody: numbe
   if (framing === 'none') return { target: origin, body: RequestBody.none, headers };
   if (framing === 0) return { target: origin, body: RequestBody.empty, headers };
   if (!request.readableDidRead && !request.readableEnded)
-    return { target: origin, body: RequestBody.from(request, framing, bufferBody), headers };
+    return { target: origin, body: RequestBody.from(request, framing, bufferBody, memory), headers };
   return { target: origin, ...consumedBody(request, headers) };
 }
 

@@ -17,8 +17,9 @@ import { type Answers, readAnswers } from './answers.ts';
 import { readForwarding } from './forwarding-options.ts';
 import { type MonitorSettings, readMonitor } from './monitor-uri.ts';
 import { NOT_SUPPORTED_BY_POOL, NOT_SUPPORTED_BY_SERVER, NOT_SUPPORTED_TIMEOUTS } from './not-supported.ts';
-import type { PoolOptions, RetryOn } from './options.ts';
+import type { PoolOptions } from './options.ts';
 import type { Priority } from './priority.ts';
+import { type RetrySettings, readRetries } from './retry-options.ts';
 import { type CompiledRules, type RequestRuleContext, type ResponseRuleContext, readRules } from './rules.ts';
 import { readTls } from './tls-options.ts';
 
@@ -30,14 +31,6 @@ export interface ResolvedServer extends CheckSettings, ServerSettings {
   readonly disabled: boolean;
   readonly tls: TlsSettings | undefined;
   readonly connections: ConnectionPoolSettings;
-}
-
-/** When a failed attempt is made again, read. */
-export interface RetrySettings {
-  readonly retries: number;
-  readonly retryOn: ReadonlySet<RetryOn>;
-  /** Another server at every Nth retry; negative counts from the last; 0 never. */
-  readonly redispatch: number;
 }
 
 /** Time limits of one request, in milliseconds; `Infinity` is none. */
@@ -63,6 +56,7 @@ export interface ResolvedPool {
   readonly retry: RetrySettings;
   readonly retryNonIdempotent: boolean;
   readonly bufferBody: number;
+  readonly maxBufferedBytes: number;
   readonly forwarding: ForwardingOptions;
   readonly clientAddress: ((request: RequestContext) => string) | undefined;
   readonly requestRules: CompiledRules<RequestRuleContext> | undefined;
@@ -84,8 +78,6 @@ interface SharedByServers {
 
 /** Server options that cannot be defaults. */
 const OF_ONE_SERVER: readonly string[] = ['address', 'name', 'id', 'guid'];
-
-const RETRY_ON: readonly RetryOn[] = ['none', 'conn-failure', 'empty-response', 'junk-response', 'response-timeout'];
 
 /** Idle connections that a pool keeps by default, in the server options' words. */
 const LONGEST_MS = 2_147_483_647;
@@ -117,7 +109,6 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
   if (refusal !== undefined) read.reject('servers', refusal);
   if (read.has('httpchk') && !servers.some((server) => server.check))
     read.reject('httpchk', "no server is checked: give one 'check: true'");
-  const retries = read.integer('retries', { default: 3, min: 0, max: 100 });
   const poolMaxRequests = readCount(read, 'poolMaxRequests', 1);
   const poolMaxQueue = readCount(read, 'poolMaxQueue', 0);
   const sheds = Math.min(poolMaxRequests, poolMaxQueue) < Number.POSITIVE_INFINITY;
@@ -133,9 +124,10 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     priority: read.function<(context: RequestContext) => Priority>('priority'),
     startOffset: read.integer('startOffset', { default: 0, min: 0, max: 65_535 }),
     ...readTimeouts(read.object('timeout')),
-    retry: { retries, retryOn: readRetryOn(read), redispatch: readRedispatch(read) },
+    retry: readRetries(read),
     retryNonIdempotent: read.boolean('retryNonIdempotent', { default: false }),
     bufferBody: read.bytes('bufferBody', { default: 65_536 }),
+    maxBufferedBytes: read.bytes('maxBufferedBytes', { default: 67_108_864 }),
     forwarding: readForwarding(read),
     clientAddress: read.function<(request: RequestContext) => string>('clientAddress'),
     requestRules: readRules<RequestRuleContext>(read, 'httpRequest'),
@@ -285,21 +277,4 @@ function readTimeouts(read: OptionReader): { timeouts: RequestTimeouts; timeoutC
   const timeoutCheckMs = read.durationMs('check', { default: undefined, min: 1, max: LONGEST_MS });
   read.rejectUnknown();
   return { timeouts, timeoutCheckMs };
-}
-
-function readRetryOn(read: OptionReader): ReadonlySet<RetryOn> {
-  const allowed = `${RETRY_ON.map((event) => `'${event}'`).join(', ')}, or an array of these`;
-  return read.read('retryOn', new Set<RetryOn>(['conn-failure', 'empty-response']), allowed, (value) => {
-    const events: unknown[] = Array.isArray(value) ? value : [value];
-    const known = RETRY_ON.filter((event) => events.includes(event));
-    if (known.length !== new Set(events).size || (known.includes('none') && known.length > 1)) return undefined;
-    return new Set(known.filter((event) => event !== 'none'));
-  });
-}
-
-function readRedispatch(read: OptionReader): number {
-  return read.read('redispatch', 1, 'true, false or an integer from -100 to 100', (value) => {
-    if (typeof value === 'boolean') return value ? -1 : 0;
-    return typeof value === 'number' && Number.isInteger(value) && Math.abs(value) <= 100 ? value : undefined;
-  });
 }

@@ -84,6 +84,8 @@ export interface PoolStats {
   readonly qmax: number;
   /** Leases not released. */
   readonly leases: number;
+  /** Bytes of request bodies held to be sent again. */
+  readonly bufferedBytes: number;
   /** By name, in the order in which they were declared or added. */
   readonly servers: Readonly<Record<string, ServerStats>>;
 }
@@ -111,6 +113,7 @@ export function poolStats(name: string, core: PoolCore, monitor: Monitor): PoolS
     queued: core.admission.waiting,
     qmax: core.admission.sharedMax,
     leases: core.leases.size,
+    bufferedBytes: core.bodyMemory.used,
     servers: Object.freeze(servers),
   });
 }

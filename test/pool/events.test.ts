@@ -46,6 +46,8 @@ test('request: told once, at the end, with all that is known', async (t) => {
     server: 'a',
     status: 200,
     flags: '--',
+    timeout: undefined,
+    error: undefined,
     retries: 0,
     redispatched: false,
     bytesIn: 3,

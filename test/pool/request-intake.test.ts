@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
+import { BodyMemory } from '#src/forward/body-memory.ts';
 import { EvenkeelError } from '#src/index.ts';
 import { type Intake, isIdempotent, takeIn } from '#src/pool/request-intake.ts';
 
@@ -41,7 +42,7 @@ async function take(
     await once(request, 'end');
   }
   try {
-    return takeIn(request, target ?? request.url ?? '/', 65_536);
+    return takeIn(request, target ?? request.url ?? '/', 65_536, new BodyMemory(65_536));
   } catch (error) {
     assert.ok(error instanceof EvenkeelError);
     return `${error.status} ${error.code}: ${error.message.replace('the request cannot be carried: ', '')}`;

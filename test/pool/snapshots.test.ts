@@ -59,6 +59,7 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
     queued: 0,
     qmax: 0,
     leases: 0,
+    bufferedBytes: 0,
     servers: {
       a: {
         id: 1,

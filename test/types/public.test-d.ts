@@ -13,6 +13,7 @@ import {
   type RequestContext,
   type Scheduler,
   type ServerOptions,
+  type TimeLimit,
 } from '#src/index.ts';
 
 /**
@@ -145,6 +146,15 @@ new Pool({ servers, defaultServer: { check: { type: 'http', expect: 'status ok' 
 // choices among words
 new Pool({ servers, retryOn: 'conn-failure', httpReuse: 'aggressive', engine: 'http-proxy-3', redispatch: true });
 new Pool({ servers, retryOn: ['conn-failure', 'empty-response'], redispatch: 1 });
+new Pool({ servers, retryOn: 'conn-failure 503 response-timeout' });
+new Pool({ servers, retryOn: ['all-retryable-errors', 425, '429'], maxBufferedBytes: '8mb' });
+new Pool({ servers, retryOn: 503 });
+// @ts-expect-error 200 is no failure
+new Pool({ servers, retryOn: [200] });
+// @ts-expect-error not one of HAProxy's words
+new Pool({ servers, retryOn: 'conn-failure-503 504' });
+// @ts-expect-error nothing behind it is one
+new Pool({ servers, retryOn: 'conn-failure 5xx' });
 // @ts-expect-error HAProxy's word is conn-failure
 new Pool({ servers, retryOn: ['connect-failure'] });
 // @ts-expect-error no such mode
@@ -309,6 +319,8 @@ pool.on('server:up', ({ host }) => host);
 
 // errors
 const error = new EvenkeelError('EK_NO_SERVER');
+holds<Same<typeof error.timeout, TimeLimit | undefined>>();
+holds<Same<Parameters<PoolEvents['request']>[0]['error'], EvenkeelError | undefined>>();
 holds<Same<typeof error.code, ErrorCode>>();
 holds<Same<typeof error.status, number>>();
 if (error.code === 'EK_QUEUE_FULL') error.server satisfies string | undefined;
