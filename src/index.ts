@@ -31,6 +31,7 @@ export type { HealthOptions } from './health/settings.ts';
 export type { TcpCheckOptions } from './health/tcp-check.ts';
 export type { ErrorAnswer, ErrorFilesOption } from './pool/answers.ts';
 export type { GraceOptions } from './pool/call-options.ts';
+export type { HedgeOptions, Quantile } from './pool/hedging.ts';
 export type { Lease, LeaseResult } from './pool/lease.ts';
 export type {
   DefaultServerOptions,
@@ -45,6 +46,7 @@ export type {
 } from './pool/options.ts';
 export { type AcquireOptions, type CloseResult, Pool, type RunOptions } from './pool/pool.ts';
 export type { PoolServer, Weight } from './pool/pool-server.ts';
+export type { RetryBudgetOptions } from './pool/retry-budget.ts';
 export type { FieldRule, HeaderRule, RequestRuleContext, ResponseRuleContext, RuleResponse } from './pool/rules.ts';
 export type { CheckStats, Explanation, PoolStats, ResponseClasses, ServerStats } from './pool/stats.ts';
 export type { Pem, TlsOptions } from './pool/tls-options.ts';

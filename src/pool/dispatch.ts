@@ -80,7 +80,8 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
   #carry(server: BackendServer, fresh: boolean): void {
     const previous = this.#server;
     this.core.take(server);
-    if (previous && previous !== server) this.#redispatched = true;
+    if (!previous) this.core.retryBudget?.request(this.startedAt);
+    else if (previous !== server) this.#redispatched = true;
     this.#server = server;
     this.#holdsSlot = true;
     // The first attempt comes at once: one look at the clock less a request.
@@ -135,7 +136,8 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
       { reason, sent, onReusedConnection, idempotent, replayable: body.replayable, retries: this.#retries },
       this.core.options.retry,
     );
-    if (decision === 'give-up') {
+    // What replaces a dead kept connection is no retry.
+    if (decision === 'give-up' || (decision !== 'fresh' && !this.core.mayRetry())) {
       this.fail(failure.error);
       return;
     }

@@ -20,6 +20,7 @@ import type { HttpDispatch } from './dispatch.ts';
 import { ExchangeList } from './exchange-list.ts';
 import type { LeaseSlot } from './lease.ts';
 import type { ResolvedPool } from './resolve-options.ts';
+import { RetryBudget } from './retry-budget.ts';
 
 /** How the parts of a pool reach whoever listens. */
 export interface PoolOutlet {
@@ -40,6 +41,8 @@ export class PoolCore {
   readonly exchanges: ExchangeList<HttpDispatch> = new ExchangeList();
   /** Leases not yet released. */
   readonly leases: ExchangeList<LeaseSlot> = new ExchangeList();
+  /** What retries are paid from; `undefined`: they are not limited together. */
+  readonly retryBudget: RetryBudget | undefined;
   /** New work is refused. */
   closing = false;
   readonly #outlet: PoolOutlet;
@@ -50,6 +53,7 @@ export class PoolCore {
     this.environment = environment;
     this.#outlet = outlet;
     this.dialer = new Dialer(environment);
+    this.retryBudget = options.retryBudget && new RetryBudget(options.retryBudget);
     const { forwarding, balance, allbackups, startOffset } = options;
     this.deadlines = new Deadlines(environment);
     const parts = { environment, dialer: this.dialer, deadlines: this.deadlines, turnEnd: new TurnEnd(), forwarding };
@@ -143,6 +147,11 @@ export class PoolCore {
       this.#reportOnce('useServer', error);
       return undefined;
     }
+  }
+
+  /** Pays for a retry. `false`: the budget does not suffice. */
+  mayRetry(): boolean {
+    return this.retryBudget?.tryRetry(this.environment.now()) ?? true;
   }
 
   /** Takes a slot. */

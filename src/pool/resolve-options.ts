@@ -16,8 +16,10 @@ import { ADDRESS_FORMS, type Address, parseAddress } from '../servers/address.ts
 import { MAX_WEIGHT } from '../servers/effective.ts';
 import type { HashKey, ServerSettings } from '../servers/server.ts';
 import { type Answers, readAnswers } from './answers.ts';
+import { type HedgeSettings, readHedge } from './hedging.ts';
 import { NOT_SUPPORTED_BY_POOL, NOT_SUPPORTED_BY_SERVER, NOT_SUPPORTED_TIMEOUTS } from './not-supported.ts';
 import type { PoolOptions, RetryOn } from './options.ts';
+import { type RetryBudgetSettings, readRetryBudget } from './retry-budget.ts';
 import { type CompiledRules, type RequestRuleContext, type ResponseRuleContext, readRules } from './rules.ts';
 import { readTls } from './tls-options.ts';
 
@@ -50,6 +52,8 @@ export interface ResolvedPool {
   readonly timeouts: ExchangeTimeouts;
   readonly timeoutCheckMs: number | undefined;
   readonly retry: RetrySettings;
+  readonly retryBudget: RetryBudgetSettings | undefined;
+  readonly hedge: HedgeSettings | undefined;
   readonly retryNonIdempotent: boolean;
   readonly bufferBody: number;
   readonly forwarding: ForwardingOptions;
@@ -105,6 +109,8 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     startOffset: read.integer('startOffset', { default: 0, min: 0, max: 65_535 }),
     ...readTimeouts(read.object('timeout')),
     retry: { retries, retryOn: readRetryOn(read), redispatch: readRedispatch(read) },
+    retryBudget: readRetryBudget(read),
+    hedge: readHedge(read),
     retryNonIdempotent: read.boolean('retryNonIdempotent', { default: false }),
     bufferBody: read.bytes('bufferBody', { default: 65_536 }),
     forwarding: readForwarding(read),

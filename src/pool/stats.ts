@@ -80,6 +80,8 @@ export interface PoolStats {
   readonly queued: number;
   /** Leases not released. */
   readonly leases: number;
+  /** Retries that `retryBudget` did not allow. */
+  readonly retriesRefused: number;
   /** By name, in the order in which they were declared or added. */
   readonly servers: Readonly<Record<string, ServerStats>>;
 }
@@ -106,6 +108,7 @@ export function poolStats(name: string, core: PoolCore, monitor: Monitor): PoolS
     active: core.exchanges.size,
     queued: 0,
     leases: core.leases.size,
+    retriesRefused: core.retryBudget?.refused ?? 0,
     servers: Object.freeze(servers),
   });
 }
