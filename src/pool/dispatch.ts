@@ -4,9 +4,13 @@ import { cutResponse } from '../forward/client-response.ts';
 import type { Attempt, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import { DRAIN_BYTES } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
+import type { Hedge } from './hedge.ts';
+import { Hedges } from './hedges.ts';
 import { Reception } from './reception.ts';
 import { decideRetry } from './retry-policy.ts';
 import { fieldsOf, listOf } from './rules.ts';
+
+type Failed = Extract<Outcome, { kind: 'failed' }>;
 
 /** Statuses that say the server could not do its work. */
 const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
@@ -29,11 +33,14 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
   /** Servers left for another after a failure, the last one last. */
   #tried: BackendServer[] | undefined = undefined;
   #redispatched = false;
+  /** `undefined` where the request is not to be hedged. */
+  #hedges: Hedges | undefined = undefined;
   /** No attempt has got as far as a connection. */
   #onlyRefused = true;
   listIndex = -1;
 
   onResponse(head: MutableHead): Outcome | undefined {
+    this.#hedges?.onResponse();
     // A time-out middleware, say, may have answered meanwhile.
     if (this.clientResponse.headersSent || this.clientResponse.destroyed) return { kind: 'client-gone', flags: 'CH' };
     const rules = this.core.options.responseRules;
@@ -67,7 +74,29 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
   }
 
   isOn(server: BackendServer): boolean {
-    return this.#holdsSlot && this.#server === server;
+    return (this.#holdsSlot && this.#server === server) || this.#hedges?.isOn(server) === true;
+  }
+
+  /** Servers that have had a part in it, the present one last. */
+  get servers(): readonly BackendServer[] {
+    return [...(this.#tried ?? []), ...(this.#server ? [this.#server] : [])];
+  }
+
+  /** A hedge takes the place of the present attempt, which was slower or has failed. */
+  adopt(hedge: Hedge): void {
+    this.#attempt?.abort();
+    this.#releaseSlot();
+    this.#server = hedge.server;
+    this.#holdsSlot = true;
+    this.#attempt = hedge.attempt;
+    this.#redispatched = true;
+    this.attemptedAt = hedge.attemptedAt;
+    this.connectedAt = hedge.connectedAt;
+  }
+
+  onHedgeFailed({ server, attemptedAt }: Hedge, failure: Failed): void {
+    this.#noteFailure(failure, server, attemptedAt);
+    this.#leave(server);
   }
 
   protected choose(): void {
@@ -88,6 +117,8 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     this.attemptedAt = previous ? this.core.environment.now() : this.startedAt;
     this.connectedAt = 0;
     this.#attempt = this.core.forwarder.forward(this, server, fresh, this);
+    if (!previous) this.#hedges = Hedges.of(this.core, this);
+    this.#hedges?.began();
   }
 
   onOutcome(outcome: Outcome): void {
@@ -118,18 +149,38 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
         this.fail(outcome.error);
         return;
       case 'failed':
-        if (this.core.balancer.observes)
-          this.core.balancer.observed(server, this.core.environment.now() - this.attemptedAt, false);
-        if (outcome.reason === 'conn-failure') counters.econ++;
-        else {
-          this.#onlyRefused = false;
-          if (!outcome.onReusedConnection) counters.eresp++;
-        }
-        this.#retry(outcome, server);
+        this.#noteFailure(outcome, server, this.attemptedAt);
+        this.#goOn(outcome, server);
     }
   }
 
-  #retry(failure: Extract<Outcome, { kind: 'failed' }>, server: BackendServer): void {
+  #noteFailure({ reason, onReusedConnection }: Failed, server: BackendServer, attemptedAt: number): void {
+    const { balancer, environment } = this.core;
+    if (balancer.observes) balancer.observed(server, environment.now() - attemptedAt, false);
+    if (reason === 'conn-failure') server.counters.econ++;
+    else {
+      this.#onlyRefused = false;
+      if (!onReusedConnection) server.counters.eresp++;
+    }
+  }
+
+  /** With what is left: a hedge that is under way, else another attempt. */
+  #goOn(failure: Failed, server: BackendServer): void {
+    const hedge = this.#hedges?.next();
+    if (hedge) {
+      this.#leave(server);
+      this.adopt(hedge);
+    } else this.#retry(failure, server);
+  }
+
+  /** The server has failed: it is not asked again while another one has room. */
+  #leave(server: BackendServer): readonly BackendServer[] {
+    this.#tried ??= [];
+    this.#tried.push(server);
+    return this.#tried;
+  }
+
+  #retry(failure: Failed, server: BackendServer): void {
     const { idempotent, body } = this;
     const { reason, sent, onReusedConnection } = failure;
     const decision = decideRetry(
@@ -152,10 +203,9 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
       this.#carry(server, false);
       return;
     }
-    this.#tried ??= [];
-    this.#tried.push(server);
+    const tried = this.#leave(server);
     const isLast = this.#retries === this.core.options.retry.retries;
-    const next = this.core.chooseAgain(this, this.#tried, isLast && this.#onlyRefused);
+    const next = this.core.chooseAgain(this, tried, isLast && this.#onlyRefused);
     if (next instanceof EvenkeelError) this.fail(next);
     else {
       if (next === server) server.counters.wretr++;
@@ -196,6 +246,7 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
     this.over = true;
     this.#attempt = undefined;
     this.#releaseSlot();
+    this.#hedges?.end();
     this.core.sessions.leave(this.session, this);
     this.core.ended(this);
     if (!this.core.hearsRequests) return;
@@ -207,6 +258,7 @@ export class HttpDispatch extends Reception implements HttpExchange, OutcomeSink
       status,
       flags,
       retries: this.#retries,
+      hedges: this.#hedges?.sent ?? 0,
       redispatched: this.#redispatched,
       queueMs: (this.attemptedAt || now) - this.startedAt,
       connectMs:

@@ -18,6 +18,7 @@ import { Balancer } from './balancer.ts';
 import { ClientSessions } from './client-sessions.ts';
 import type { HttpDispatch } from './dispatch.ts';
 import { ExchangeList } from './exchange-list.ts';
+import { Hedging } from './hedging.ts';
 import type { LeaseSlot } from './lease.ts';
 import type { ResolvedPool } from './resolve-options.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -43,6 +44,8 @@ export class PoolCore {
   readonly leases: ExchangeList<LeaseSlot> = new ExchangeList();
   /** What retries are paid from; `undefined`: they are not limited together. */
   readonly retryBudget: RetryBudget | undefined;
+  /** `undefined`: no request is hedged. */
+  readonly hedging: Hedging | undefined;
   /** New work is refused. */
   closing = false;
   readonly #outlet: PoolOutlet;
@@ -53,6 +56,7 @@ export class PoolCore {
     this.environment = environment;
     this.#outlet = outlet;
     this.dialer = new Dialer(environment);
+    this.hedging = options.hedge && new Hedging(options.hedge);
     this.retryBudget = options.retryBudget && new RetryBudget(options.retryBudget);
     const { forwarding, balance, allbackups, startOffset } = options;
     this.deadlines = new Deadlines(environment);

@@ -55,6 +55,10 @@ export interface ServerStats {
   readonly wretr: number;
   /** Retries that left it for another. */
   readonly wredis: number;
+  /** Hedges sent to it: second attempts beside one that another server was slow with. */
+  readonly hedges: number;
+  /** Hedges that it answered first. */
+  readonly hedgesWon: number;
   /** Requests whose client left. */
   readonly cli_abrt: number;
   /** Responses it cut. */
@@ -124,6 +128,8 @@ function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
     eresp,
     wretr,
     wredis,
+    hedges,
+    hedgesWon,
     cli_abrt,
     srv_abrt,
     connect,
@@ -172,6 +178,8 @@ function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
       eresp,
       wretr,
       wredis,
+      hedges,
+      hedgesWon,
       cli_abrt,
       srv_abrt,
       connect,
