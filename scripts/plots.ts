@@ -4,6 +4,7 @@ import { poisson, zipf } from '../test/simulation/arrivals.ts';
 import { exponential, type Latency, queueing } from '../test/simulation/latency.ts';
 import { goodput, playStorm, REQUESTS_PER_SECOND } from '../test/simulation/retry-storm.ts';
 import { type Scenario, simulate } from '../test/simulation/simulate.ts';
+import { playHedged } from '../test/simulation/slow-now-and-then.ts';
 import { drawPlot, type Scene } from './plots/draw.ts';
 import { drawStorm } from './plots/draw-storm.ts';
 
@@ -152,4 +153,13 @@ for (const { title, report } of storms) {
   const well = report.answered.findIndex((count, second) => second > 20 && count > 0.9 * REQUESTS_PER_SECOND);
   const end = Math.round(100 * goodput(report, STORM_SECONDS - 20, STORM_SECONDS));
   console.log(`${title} | recovered ${well === -1 ? 'never' : `after ${well - 20} s`} | ${end} % answered at the end`);
+}
+
+const hedged = { p95: { percent: 95 }, p98: { percent: 98 }, '150ms': { ms: 150 } };
+for (const [name, after] of Object.entries({ nothing: undefined, ...hedged })) {
+  const hedge = after && { after, max: 1, budget: 0.05 };
+  const report = playHedged({ seed: 1, forMs: 300_000, hedge });
+  const percentiles = [50, 95, 99, 99.9].map((percent) => `p${percent} ${Math.round(report.percentile(percent))} ms`);
+  const hedges = (100 * report.hedges) / report.requests;
+  console.log(`hedged after ${name} | ${percentiles.join(', ')} | ${hedges.toFixed(1)} % hedges`);
 }

@@ -47,6 +47,7 @@ test('request: told once, at the end, with all that is known', async (t) => {
     status: 200,
     flags: '--',
     retries: 0,
+    hedges: 0,
     redispatched: false,
     bytesIn: 3,
     bytesOut: 5,

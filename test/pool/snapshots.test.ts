@@ -43,6 +43,8 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
       'eresp',
       'wretr',
       'wredis',
+      'hedges',
+      'hedgesWon',
       'cli_abrt',
       'srv_abrt',
       'connect',
@@ -57,6 +59,7 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
     active: 0,
     queued: 0,
     leases: 0,
+    retriesRefused: 0,
     servers: {
       a: {
         id: 1,
