@@ -87,9 +87,16 @@ export class Hedges implements Expiring, HedgeOwner {
   /** No response so far. */
   onDeadline(): void {
     this.#core.deadlines.remove(this);
+    const { body } = this.#request;
+    if (!body.replayable) return;
+    const now = this.#core.environment.now();
+    if (!body.complete) {
+      this.#delayMs *= 2; // not at every tick of a slow upload
+      this.#wait(now);
+      return;
+    }
     const server = this.#choose();
     if (!server) return;
-    const now = this.#core.environment.now();
     this.#hedging.budget.spend();
     server.counters.lbtot++;
     server.counters.hedges++;
@@ -133,9 +140,8 @@ export class Hedges implements Expiring, HedgeOwner {
 
   /** A server that has a free slot now, and has no part in the request yet. */
   #choose(): BackendServer | undefined {
-    const { body, servers } = this.#request;
-    if (!this.#hedging.budget.suffices || !body.complete || !body.replayable) return undefined;
-    const taken = [...servers, ...this.#underWay.map(({ server }) => server)];
+    if (!this.#hedging.budget.suffices) return undefined;
+    const taken = [...this.#request.servers, ...this.#underWay.map(({ server }) => server)];
     const { balancer } = this.#core;
     const server = balancer.pick(this.#request, taken.at(-1));
     if (!server || (!server.saturated && !taken.includes(server))) return server;

@@ -122,10 +122,10 @@ export class Hedging {
   /** How long an attempt has before it is hedged; `undefined`: not known yet, so it is not. */
   delayMs(now: number): number | undefined {
     if ('ms' in this.#after) return this.#after.ms;
+    if (this.#times.count(now) < ENOUGH) return undefined;
     if (now - this.#workedOutAt >= FRESH_MS) {
       this.#workedOutAt = now;
-      this.#delayMs =
-        this.#times.count(now) < ENOUGH ? undefined : this.#times.quantile(this.#after.percent / 100, now);
+      this.#delayMs = this.#times.quantile(this.#after.percent / 100, now);
     }
     return this.#delayMs;
   }

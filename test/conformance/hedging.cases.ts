@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { setImmediate } from 'node:timers/promises';
-import type { PoolOptions } from '#src/index.ts';
+import type { PoolOptions, ServerView } from '#src/index.ts';
 import { type Origin, ok, REFUSING, type Script } from '../support/origin.ts';
 import type { Case } from './case.ts';
 import { type OpenFront, type Stage, within } from './stage.ts';
@@ -61,7 +61,9 @@ export const hedgingCases: readonly Case[] = [
       const { first, second, front } = await race(stage, silent, (request) => request.reply(ok('hedge')));
       const answer = await front.send({ fields: [['x-mine', '1']] });
       assert.deepEqual([answer.status, answer.body], [200, 'hedge']);
-      const { server, hedges, retries, flags, redispatched, bytesOut } = await front.event();
+      const { server, hedges, retries, flags, redispatched, bytesOut, ...times } = await front.event();
+      const { queueMs, connectMs, responseMs, totalMs } = times;
+      assert.ok(queueMs >= 19 && responseMs > 0 && queueMs + connectMs + responseMs <= totalMs, JSON.stringify(times));
       assert.deepEqual([server, hedges, retries, flags, redispatched, bytesOut], ['s2', 1, 0, '--', true, 5]);
       await soonClosed(first);
       assertUnharmed(front, 's1', 's2');
@@ -98,6 +100,22 @@ export const hedgingCases: readonly Case[] = [
       for (let i = 0; i < 3; i++) assert.equal((await client.send()).status, 200);
       assert.deepEqual([first.connections.length, second.connections.length], [1, 0]);
       assert.equal((await front.event()).hedges, 0);
+    },
+  },
+  {
+    name: 'with a quantile nothing is hedged before a hundred response times are known',
+    async run(stage) {
+      const { first, second, front } = await race(
+        stage,
+        (request) => request.reply(ok()),
+        (request) => request.reply(ok('hedge')),
+        { balance: 'first', hedge: { after: 'p99', budget: 1 } },
+      );
+      const client = await front.client();
+      for (let i = 0; i < 100; i++) assert.equal((await client.send()).status, 200);
+      assert.equal(second.requests.length, 0);
+      first.script = silent;
+      assert.equal((await client.send()).body, 'hedge');
     },
   },
   {
@@ -293,6 +311,40 @@ export const hedgingCases: readonly Case[] = [
       const both = [await full.start(), await full.start()];
       for (const exchange of both) await exchange.end;
       assert.deepEqual([full.stats('s2').hedges, full.stats('s1').hedges], [0, 1]);
+    },
+  },
+  {
+    name: 'each request pays in its share, and each hedge takes out one',
+    async run(stage) {
+      const slow: Script = (request) => setTimeout(() => request.socket.write(ok()), 60);
+      const { front } = await race(stage, slow, silent, { balance: 'first', hedge: { ...HEDGE, budget: 0.5 } });
+      for (let i = 0; i < 4; i++) assert.equal((await front.send()).status, 200);
+      await front.event(4);
+      assert.deepEqual(
+        front.events.map(({ hedges }) => hedges),
+        [0, 1, 0, 1],
+      );
+    },
+  },
+  {
+    name: 'a full server that the scheduler insists on is not waited for',
+    async run(stage) {
+      const slow = await stage.origin((request) => setTimeout(() => request.socket.write(ok()), 60));
+      const known: ServerView[] = [];
+      const front = await stage.open({
+        servers: [slow.url, { address: slow.url, maxconn: 1 }],
+        hedge: HEDGE,
+        balance: () => ({
+          add: (server) => known.push(server),
+          remove: () => {},
+          reweigh: () => {},
+          pick: (_context, avoid) => known[avoid ? 1 : 0],
+        }),
+      });
+      const lease = await front.pool.acquire({}, { avoid: ['s1'] });
+      assert.equal((await front.send()).status, 200);
+      assert.deepEqual([lease.server.name, front.stats('s2').active, (await front.event()).hedges], ['s2', 1, 0]);
+      lease.release();
     },
   },
   {
