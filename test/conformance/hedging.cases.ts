@@ -10,6 +10,9 @@ const silent: Script = () => {};
 /** Soon enough for a test, and every request pays for its own. */
 const HEDGE = { after: '20ms', budget: 1 } as const;
 
+/** Later than any server that answers at once. */
+const UNHURRIED = { after: '300ms', budget: 1 } as const;
+
 interface Race {
   readonly first: Origin;
   readonly second: Origin;
@@ -121,16 +124,14 @@ export const hedgingCases: readonly Case[] = [
   {
     name: 'a response that has begun wins, however long it takes from there',
     async run(stage) {
-      const { second, front } = await race(
-        stage,
-        ({ socket }) => {
-          socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello');
-          setTimeout(() => socket.write('world'), 60);
-        },
-        (request) => request.reply(ok('hedge')),
-      );
-      assert.equal((await front.send()).body, 'helloworld');
-      assert.equal(second.requests.length, 0);
+      const both = await race(stage, silent, silent, { balance: 'first', hedge: UNHURRIED });
+      const exchange = await both.front.start();
+      const { socket } = await both.first.request(1);
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello');
+      await exchange.head;
+      await pastHedging(both);
+      socket.write('world');
+      assert.equal((await exchange.end).body, 'helloworld');
     },
   },
   {
@@ -354,7 +355,7 @@ export const hedgingCases: readonly Case[] = [
       const { first, second, front } = await race(stage, quick, silent, {
         servers: [],
         balance: 'first',
-        hedge: { ...HEDGE, max: 2 },
+        hedge: { ...UNHURRIED, max: 2 },
       });
       const third = await stage.origin((request) => request.reply(ok('third')));
       for (const { url } of [first, second, third]) front.pool.addServer(url);
