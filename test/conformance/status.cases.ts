@@ -205,6 +205,7 @@ export const statusCases: readonly Case[] = [
         status: 200,
         flags: '--',
         retries: 0,
+        hedges: 0,
         redispatched: false,
         bytesIn: 3,
         bytesOut: 5,
