@@ -32,6 +32,7 @@ export type { HealthOptions } from './health/settings.ts';
 export type { TcpCheckOptions } from './health/tcp-check.ts';
 export type { ErrorAnswer, ErrorFilesOption } from './pool/answers.ts';
 export type { GraceOptions } from './pool/call-options.ts';
+export type { HedgeOptions, Quantile } from './pool/hedging.ts';
 export type { Lease, LeaseResult } from './pool/lease.ts';
 export type {
   DefaultServerOptions,
@@ -46,6 +47,7 @@ export type {
 export { type AcquireOptions, type CloseResult, Pool, type RunOptions } from './pool/pool.ts';
 export type { PoolServer, Weight } from './pool/pool-server.ts';
 export type { Priority } from './pool/priority.ts';
+export type { RetryBudgetOptions } from './pool/retry-budget.ts';
 export type { RetryOn, RetryOnPhrase, RetryStatus } from './pool/retry-options.ts';
 export type { AnswerFunction, RuleAnswer } from './pool/rule-answers.ts';
 export type { FieldRule } from './pool/rule-fields.ts';

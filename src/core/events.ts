@@ -65,6 +65,8 @@ export interface RequestEvent {
   readonly error: EvenkeelError | undefined;
   /** Attempts after the first. */
   readonly retries: number;
+  /** Second attempts beside one that was slow: hedges. */
+  readonly hedges: number;
   /** It was answered by, or last tried on, another server than the first. */
   readonly redispatched: boolean;
   /** Time waited for a server, in milliseconds. */

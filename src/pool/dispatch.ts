@@ -5,10 +5,14 @@ import { cutResponse } from '../forward/client-response.ts';
 import type { Attempt, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import { DRAIN_BYTES } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
+import type { Hedge } from './hedge.ts';
+import { Hedges } from './hedges.ts';
 import { QueuedExchange } from './queued-exchange.ts';
 import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
 import type { Ruling } from './rule-answers.ts';
 import { fieldsOf, listOf } from './rule-fields.ts';
+
+type Failed = Extract<Outcome, { kind: 'failed' }>;
 
 /** Statuses that say the server could not do its work. */
 const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
@@ -33,16 +37,21 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   #redispatched = false;
   /** It waits before a server that refused is asked again. */
   #turnAround: Wait | undefined = undefined;
+  /** `undefined` where the request is not to be hedged. */
+  #hedges: Hedges | undefined = undefined;
   /** No attempt has got as far as a connection. */
   #onlyRefused = true;
   listIndex = -1;
 
   repeatsAfter(status: number, sent: Sent): boolean {
     if (!this.core.options.retry.statuses.has(status) || this.clientResponse.headersSent) return false;
-    return this.#decide({ reason: status, sent, onReusedConnection: false }) === 'retry';
+    return (
+      this.#hedges?.underWay === true || this.#decide({ reason: status, sent, onReusedConnection: false }) === 'retry'
+    );
   }
 
   onResponse(head: MutableHead): Outcome | undefined {
+    this.#hedges?.onResponse();
     // A time-out middleware, say, may have answered meanwhile.
     if (this.clientResponse.headersSent || this.clientResponse.destroyed) return { kind: 'client-gone', flags: 'CH' };
     const rules = this.core.options.responseRules;
@@ -82,7 +91,30 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   }
 
   isOn(server: BackendServer): boolean {
-    return this.#holdsSlot && this.#server === server;
+    return (this.#holdsSlot && this.#server === server) || this.#hedges?.isOn(server) === true;
+  }
+
+  /** Servers that have had a part in it, the present one last. */
+  get servers(): readonly BackendServer[] {
+    return [...(this.#tried ?? []), ...(this.#server ? [this.#server] : [])];
+  }
+
+  /** A hedge takes the place of the present attempt, which was slower or has failed. */
+  adopt(hedge: Hedge): void {
+    this.#attempt?.abort();
+    this.#releaseSlot();
+    this.#server = hedge.server;
+    this.#holdsSlot = true;
+    this.#attempt = hedge.attempt;
+    this.#redispatched = true;
+    this.attemptedAt = hedge.attemptedAt;
+    this.connectedAt = hedge.connectedAt;
+  }
+
+  onHedgeLost({ server, attemptedAt }: Hedge, outcome: Outcome): void {
+    if (outcome.kind === 'failed') this.#noteFailure(outcome, server, attemptedAt);
+    else if (outcome.kind === 'discarded') this.#noteDiscarded(outcome.status, server, attemptedAt);
+    this.#leave(server);
   }
 
   protected carry(server: BackendServer): void {
@@ -94,9 +126,10 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     const previous = this.#server;
     if (this.#holdsSlot) server.counters.stot++;
     else this.core.take(server);
-    if (previous === server) {
+    if (!previous) this.core.retryBudget?.request(this.startedAt);
+    else if (previous === server) {
       if (!fresh) server.counters.wretr++;
-    } else if (previous) {
+    } else {
       previous.counters.wredis++;
       this.#redispatched = true;
     }
@@ -107,6 +140,8 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.connectedAt = 0;
     this.respondedAt = 0;
     this.#attempt = this.core.forwarder.forward(this, server, fresh, this);
+    if (!previous) this.#hedges = Hedges.of(this.core, this);
+    this.#hedges?.began();
   }
 
   onOutcome(outcome: Outcome): void {
@@ -116,15 +151,13 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     const { counters } = server;
     switch (outcome.kind) {
       case 'answered':
-        this.#observe(server, this.respondedAt, !FAILURES.has(outcome.status));
+        this.#observe(server, this.respondedAt - this.attemptedAt, !FAILURES.has(outcome.status));
         counters.hrsp[classOf(outcome.status)]++;
         this.#settle(outcome.status, '--');
         return;
       case 'discarded':
-        this.#onlyRefused = false;
-        this.#observe(server, this.core.environment.now(), !FAILURES.has(outcome.status));
-        counters.hrsp[classOf(outcome.status)]++;
-        this.#retry(server, false);
+        this.#noteDiscarded(outcome.status, server, this.attemptedAt);
+        this.#goOn(server, () => this.#retry(server, false));
         return;
       case 'cut':
         counters.hrsp[classOf(outcome.status)]++;
@@ -145,25 +178,35 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
         this.answerByRule(this.ruling as Ruling);
         return;
       case 'failed':
-        this.#observe(server, this.core.environment.now(), false);
-        if (outcome.reason === 'conn-failure') counters.econ++;
-        else {
-          this.#onlyRefused = false;
-          if (!outcome.onReusedConnection) counters.eresp++;
-        }
-        this.#onFailure(outcome, server);
+        this.#noteFailure(outcome, server, this.attemptedAt);
+        this.#goOn(server, () => this.#onFailure(outcome, server));
     }
   }
 
-  #observe(server: BackendServer, endedAt: number, ok: boolean): void {
+  #observe(server: BackendServer, ms: number, ok: boolean): void {
     const { balancer } = this.core;
-    if (balancer.observes) balancer.observed(server, endedAt - this.attemptedAt, ok);
+    if (balancer.observes) balancer.observed(server, ms, ok);
+  }
+
+  #noteDiscarded(status: number, server: BackendServer, attemptedAt: number): void {
+    this.#onlyRefused = false;
+    this.#observe(server, this.core.environment.now() - attemptedAt, !FAILURES.has(status));
+    server.counters.hrsp[classOf(status)]++;
+  }
+
+  #noteFailure({ reason, onReusedConnection }: Failed, server: BackendServer, attemptedAt: number): void {
+    this.#observe(server, this.core.environment.now() - attemptedAt, false);
+    if (reason === 'conn-failure') server.counters.econ++;
+    else {
+      this.#onlyRefused = false;
+      if (!onReusedConnection) server.counters.eresp++;
+    }
   }
 
   #decide(attempt: Pick<FailedAttempt, 'reason' | 'sent' | 'onReusedConnection'>): RetryDecision {
     const { idempotent, body, l7RetryDisabled } = this;
     const { reason, sent, onReusedConnection } = attempt;
-    return decideRetry(
+    const decision = decideRetry(
       {
         reason,
         sent,
@@ -175,9 +218,19 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
       },
       this.core.options.retry,
     );
+    return decision === 'retry' && !this.core.mayRetry() ? 'give-up' : decision;
   }
 
-  #onFailure(failure: Extract<Outcome, { kind: 'failed' }>, server: BackendServer): void {
+  /** With what is left: a hedge that is under way, else whatever comes next. */
+  #goOn(server: BackendServer, otherwise: () => void): void {
+    const hedge = this.#hedges?.next();
+    if (hedge) {
+      this.#leave(server);
+      this.adopt(hedge);
+    } else otherwise();
+  }
+
+  #onFailure(failure: Failed, server: BackendServer): void {
     const decision = this.#decide(failure);
     if (decision === 'give-up') this.fail(failure.error);
     else if (decision === 'fresh') this.#carry(server, true);
@@ -218,10 +271,16 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   /** Another server than those that were tried, while one has room. */
   #redispatch(server: BackendServer): void {
     this.persistent = false;
+    const tried = this.#leave(server);
+    const isLast = this.#retries === this.core.options.retry.retries;
+    this.go(this.core.choice.again(this, tried, isLast && this.#onlyRefused));
+  }
+
+  /** The server has failed: it is not asked again while another one has room. */
+  #leave(server: BackendServer): readonly BackendServer[] {
     this.#tried ??= [];
     this.#tried.push(server);
-    const isLast = this.#retries === this.core.options.retry.retries;
-    this.go(this.core.choice.again(this, this.#tried, isLast && this.#onlyRefused));
+    return this.#tried;
   }
 
   /** Answers with an error, unless the framework takes over. */
@@ -274,6 +333,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.#turnAround?.end();
     this.body.forget();
     this.#releaseSlot();
+    this.#hedges?.end();
     this.core.sessions.leave(this.session, this);
     this.core.ended(this);
     if (!this.core.hearsRequests) return;
@@ -287,6 +347,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
       timeout,
       error,
       retries: this.#retries,
+      hedges: this.#hedges?.sent ?? 0,
       redispatched: this.#redispatched,
       queueMs: this.queuedMs,
       connectMs:

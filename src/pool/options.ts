@@ -8,8 +8,10 @@ import type { HashPreserveAffinity, HashTypeOption } from '../schedulers/hash-ty
 import type { BalanceOption } from '../schedulers/index.ts';
 import type { HashKey } from '../servers/server.ts';
 import type { ErrorFilesOption } from './answers.ts';
+import type { HedgeOptions } from './hedging.ts';
 import type { Pool } from './pool.ts';
 import type { Priority } from './priority.ts';
+import type { RetryBudgetOptions } from './retry-budget.ts';
 import type { RetryOn, RetryOnPhrase } from './retry-options.ts';
 import type { RequestRule, ResponseRule } from './rules.ts';
 import type { TlsOptions } from './tls-options.ts';
@@ -151,6 +153,10 @@ export interface PoolOptions<R = unknown> {
   readonly redispatch?: boolean | number;
   /** Sends POST, PATCH and other methods that are not idempotent again, too. Default: false. */
   readonly retryNonIdempotent?: boolean;
+  /** How many retries all requests may have together, so that they cannot multiply an outage. Default: false, no limit. */
+  readonly retryBudget?: false | RetryBudgetOptions;
+  /** Asks a second server for what one is slow to answer, if the request may be sent twice. Default: false. */
+  readonly hedge?: false | HedgeOptions;
   /** Bytes of a request's body that are kept to be sent again. Default: 64kb. */
   readonly bufferBody?: Size;
   /** Bytes of bodies that all requests together keep to be sent again; beyond it a request cannot be repeated. Default: 64mb. */

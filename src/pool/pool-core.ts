@@ -20,9 +20,11 @@ import { ClientSessions } from './client-sessions.ts';
 import type { HttpDispatch } from './dispatch.ts';
 import { DynamicLimits } from './dynamic-limits.ts';
 import { ExchangeList } from './exchange-list.ts';
+import { Hedging } from './hedging.ts';
 import type { LeaseSlot } from './lease.ts';
 import { type Priority, priorityFrom } from './priority.ts';
 import type { ResolvedPool } from './resolve-options.ts';
+import { RetryBudget } from './retry-budget.ts';
 import type { Ruling } from './rule-answers.ts';
 
 const NO_PRIORITY: Priority = Object.freeze({});
@@ -50,6 +52,10 @@ export class PoolCore {
   readonly exchanges: ExchangeList<HttpDispatch> = new ExchangeList();
   /** Leases not yet released. */
   readonly leases: ExchangeList<LeaseSlot> = new ExchangeList();
+  /** What retries are paid from; `undefined`: they are not limited together. */
+  readonly retryBudget: RetryBudget | undefined;
+  /** `undefined`: no request is hedged. */
+  readonly hedging: Hedging | undefined;
   /** New work is refused. */
   closing = false;
   readonly #outlet: PoolOutlet;
@@ -60,6 +66,8 @@ export class PoolCore {
     this.environment = environment;
     this.#outlet = outlet;
     this.dialer = new Dialer(environment);
+    this.hedging = options.hedge && new Hedging(options.hedge);
+    this.retryBudget = options.retryBudget && new RetryBudget(options.retryBudget);
     const { forwarding, balance, allbackups, startOffset } = options;
     this.deadlines = new Deadlines(environment);
     this.bodyMemory = new BodyMemory(options.maxBufferedBytes);
@@ -146,6 +154,11 @@ export class PoolCore {
     this.limits.remove(server);
     this.balancer.remove(server);
     this.admission.changed(server);
+  }
+
+  /** Pays for a retry. `false`: the budget does not suffice. */
+  mayRetry(): boolean {
+    return this.retryBudget?.tryRetry(this.environment.now()) ?? true;
   }
 
   /** Takes a slot. */

@@ -51,7 +51,7 @@ export interface AcquireOptions {
 
 /** Options of `run`. */
 export interface RunOptions extends AcquireOptions {
-  /** Runs the work again on another server when it throws, up to the pool's `retries`. Default: false. */
+  /** Runs the work again on another server when it throws, up to the pool's `retries` and `retryBudget`. Default: false. */
   readonly retry?: boolean;
 }
 
@@ -197,6 +197,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     options: RunOptions = {},
   ): Promise<T> {
     const avoid = [...(options.avoid ?? [])];
+    if (options.retry) this.#core.retryBudget?.request(this.#core.environment.now());
     for (let retries = options.retry ? this.#core.options.retry.retries : 0; ; retries--) {
       const lease = await this.acquire(context, { ...options, avoid });
       try {
@@ -205,7 +206,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
         return result;
       } catch (error) {
         lease.release({ ok: false, error });
-        if (retries === 0 || options.signal?.aborted) throw error;
+        if (retries === 0 || options.signal?.aborted || !this.#core.mayRetry()) throw error;
         avoid.unshift(lease.server.name);
       }
     }

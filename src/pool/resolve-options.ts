@@ -15,10 +15,12 @@ import { MAX_WEIGHT } from '../servers/effective.ts';
 import type { HashKey, ServerSettings } from '../servers/server.ts';
 import { type Answers, readAnswers } from './answers.ts';
 import { readForwarding } from './forwarding-options.ts';
+import { type HedgeSettings, readHedge } from './hedging.ts';
 import { type MonitorSettings, readMonitor } from './monitor-uri.ts';
 import { NOT_SUPPORTED_BY_POOL, NOT_SUPPORTED_BY_SERVER, NOT_SUPPORTED_TIMEOUTS } from './not-supported.ts';
 import type { PoolOptions } from './options.ts';
 import type { Priority } from './priority.ts';
+import { type RetryBudgetSettings, readRetryBudget } from './retry-budget.ts';
 import { type RetrySettings, readRetries } from './retry-options.ts';
 import { type CompiledRules, type RequestRuleContext, type ResponseRuleContext, readRules } from './rules.ts';
 import { readTls } from './tls-options.ts';
@@ -54,6 +56,8 @@ export interface ResolvedPool {
   readonly timeouts: RequestTimeouts;
   readonly timeoutCheckMs: number | undefined;
   readonly retry: RetrySettings;
+  readonly retryBudget: RetryBudgetSettings | undefined;
+  readonly hedge: HedgeSettings | undefined;
   readonly retryNonIdempotent: boolean;
   readonly bufferBody: number;
   readonly maxBufferedBytes: number;
@@ -125,6 +129,8 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     startOffset: read.integer('startOffset', { default: 0, min: 0, max: 65_535 }),
     ...readTimeouts(read.object('timeout')),
     retry: readRetries(read),
+    retryBudget: readRetryBudget(read),
+    hedge: readHedge(read),
     retryNonIdempotent: read.boolean('retryNonIdempotent', { default: false }),
     bufferBody: read.bytes('bufferBody', { default: 65_536 }),
     maxBufferedBytes: read.bytes('maxBufferedBytes', { default: 67_108_864 }),

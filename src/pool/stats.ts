@@ -57,6 +57,10 @@ export interface ServerStats {
   readonly wretr: number;
   /** Retries that left it for another. */
   readonly wredis: number;
+  /** Hedges sent to it: second attempts beside one that another server was slow with. */
+  readonly hedges: number;
+  /** Hedges that it answered first. */
+  readonly hedgesWon: number;
   /** Requests whose client left. */
   readonly cli_abrt: number;
   /** Responses it cut. */
@@ -86,6 +90,8 @@ export interface PoolStats {
   readonly leases: number;
   /** Bytes of request bodies held to be sent again. */
   readonly bufferedBytes: number;
+  /** Retries that `retryBudget` did not allow. */
+  readonly retriesRefused: number;
   /** By name, in the order in which they were declared or added. */
   readonly servers: Readonly<Record<string, ServerStats>>;
 }
@@ -114,6 +120,7 @@ export function poolStats(name: string, core: PoolCore, monitor: Monitor): PoolS
     qmax: core.admission.sharedMax,
     leases: core.leases.size,
     bufferedBytes: core.bodyMemory.used,
+    retriesRefused: core.retryBudget?.refused ?? 0,
     servers: Object.freeze(servers),
   });
 }
@@ -130,6 +137,8 @@ function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
     eresp,
     wretr,
     wredis,
+    hedges,
+    hedgesWon,
     cli_abrt,
     srv_abrt,
     connect,
@@ -179,6 +188,8 @@ function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
       eresp,
       wretr,
       wredis,
+      hedges,
+      hedgesWon,
       cli_abrt,
       srv_abrt,
       connect,

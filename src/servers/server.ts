@@ -77,6 +77,9 @@ export class ServerCounters {
   wretr = 0;
   /** Retries that left it for another server. */
   wredis = 0;
+  /** Hedges sent to it, and those of them that answered first. */
+  hedges = 0;
+  hedgesWon = 0;
   cli_abrt = 0;
   srv_abrt = 0;
   /** Connections made. */

@@ -12,6 +12,7 @@ import { cutCases } from './cut.cases.ts';
 import { earlyAnswerCases } from './early-answer.cases.ts';
 import { forwardingFieldsCases } from './forwarding-fields.cases.ts';
 import { framingCases } from './framing.cases.ts';
+import { hedgingCases } from './hedging.cases.ts';
 import { hopByHopCases } from './hop-by-hop.cases.ts';
 import { hostileCases } from './hostile.cases.ts';
 import { leavingCases } from './leaving.cases.ts';
@@ -38,6 +39,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   status: statusCases,
   reuse: reuseCases,
   retries: retriesCases,
+  hedging: hedgingCases,
   leaving: leavingCases,
   queues: queueCases,
   continue: continueCases,

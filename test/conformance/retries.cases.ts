@@ -159,6 +159,21 @@ export const retriesCases: readonly Case[] = [
     },
   },
   {
+    name: 'a retry that the budget does not pay for is not made, and the request fails as it stands',
+    async run(stage) {
+      const dying = await stage.origin(({ socket }) => socket.end());
+      const front = await stage.open({
+        servers: [dying.url, dying.url],
+        retryBudget: { ratio: 0.5, minPerSecond: 0 },
+      });
+      for (let i = 0; i < 8; i++) assert.equal((await front.send()).status, 502);
+      await front.event(8);
+      const retries = front.events.map((event) => event.retries);
+      assert.deepEqual(retries, [0, 1, 0, 1, 0, 1, 0, 1]);
+      assert.deepEqual([dying.requests.length, front.pool.stats().retriesRefused], [12, 8]);
+    },
+  },
+  {
     name: 'retryOn says what is tried again',
     async run(stage) {
       const { origin, front } = await stage.both(({ socket }) => socket.end(), { retryOn: 'conn-failure' });

@@ -217,6 +217,7 @@ export const statusCases: readonly Case[] = [
         timeout: undefined,
         error: undefined,
         retries: 0,
+        hedges: 0,
         redispatched: false,
         bytesIn: 3,
         bytesOut: 5,

@@ -49,6 +49,7 @@ test('request: told once, at the end, with all that is known', async (t) => {
     timeout: undefined,
     error: undefined,
     retries: 0,
+    hedges: 0,
     redispatched: false,
     bytesIn: 3,
     bytesOut: 5,

@@ -24,6 +24,22 @@ const USING = `return async (pool) => {
   if (lease.server.active === 1) throw new Error('work failed');
 }`;
 
+test('run does failing work again only as often as the retry budget pays for', async () => {
+  const clock = new VirtualClock();
+  const pool = new Pool({ servers: nowhere('a', 'b'), retryBudget: { ratio: 0, minPerSecond: 0.5 } }, clock);
+  let runs = 0;
+  const work = (): never => {
+    runs++;
+    throw new Error('failed');
+  };
+  for (let i = 0; i < 4; i++) await assert.rejects(pool.run({}, work, { retry: true }), /failed/);
+  assert.deepEqual([runs, pool.stats().retriesRefused], [4 + 5, 3]);
+  clock.advance(10_000);
+  await assert.rejects(pool.run({}, work), /failed/);
+  await assert.rejects(pool.run({}, work, { retry: true }), /failed/);
+  assert.equal(runs, 9 + 1 + 4);
+});
+
 test('`using` gives it back, also when the work throws', {
   skip: Number.parseInt(process.versions.node, 10) < 24 && 'no `using`',
 }, async () => {

@@ -44,6 +44,8 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
       'eresp',
       'wretr',
       'wredis',
+      'hedges',
+      'hedgesWon',
       'cli_abrt',
       'srv_abrt',
       'connect',
@@ -60,6 +62,7 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
     qmax: 0,
     leases: 0,
     bufferedBytes: 0,
+    retriesRefused: 0,
     servers: {
       a: {
         id: 1,

@@ -58,6 +58,17 @@ new Pool<{ readonly user: string }>({
 new Pool({ servers: [{ address: '127.0.0.1:1', guid: 'a-1', hashKey: 'guid' }] });
 // @ts-expect-error an object only
 new Pool({ servers, balance: 'sticky' });
+new Pool({ servers, retryBudget: {}, hedge: {} });
+new Pool({ servers, retryBudget: false, hedge: false });
+new Pool({ servers, retryBudget: { ratio: 0.1, minPerSecond: 5 }, hedge: { after: 'p99.9', max: 2, budget: 0.1 } });
+new Pool({ servers, hedge: { after: '50ms' } });
+new Pool({ servers, hedge: { after: 50 } });
+// @ts-expect-error false, or an object
+new Pool({ servers, retryBudget: true });
+// @ts-expect-error a quantile or a time
+new Pool({ servers, hedge: { after: 'median' } });
+// @ts-expect-error no such option
+new Pool({ servers, hedge: { percentile: 95 } });
 // @ts-expect-error no such function
 new Pool({ servers, balance: 'uri', hashType: 'consistent md5' });
 // @ts-expect-error the name is missing
@@ -307,6 +318,7 @@ pool.on('request', (event) => {
   holds<Same<typeof event.server, string | undefined>>();
   holds<Same<typeof event.status, number>>();
   holds<Same<typeof event.redispatched, boolean>>();
+  holds<Same<typeof event.hedges, number>>();
   event.flags satisfies string;
   // @ts-expect-error a payload is read-only
   event.status = 200;
