@@ -3,7 +3,6 @@ import type { Outcome, Sent } from '../core/outcome.ts';
 import { Wait } from '../core/wait.ts';
 import { cutResponse } from '../forward/client-response.ts';
 import type { Attempt, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
-import { DRAIN_BYTES } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { Hedge } from './hedge.ts';
 import { Hedges } from './hedges.ts';
@@ -11,6 +10,7 @@ import { QueuedExchange } from './queued-exchange.ts';
 import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
 import type { Ruling } from './rule-answers.ts';
 import { fieldsOf, listOf } from './rule-fields.ts';
+import { withRemaining } from './total-limit.ts';
 
 type Failed = Extract<Outcome, { kind: 'failed' }>;
 
@@ -20,12 +20,12 @@ const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 /**
  * One request's way through the pool: admit, choose, carry, settle, and perhaps again. START READING HERE.
  *
- *     start → choose → forwarder → onOutcome → #settle
+ *     start → choose → forwarder → onOutcome → settle
  *                          ▲            │
  *                          └── #retry ──┘
  *
  * It is the `HttpExchange` of its attempts and the `RequestContext` of its choices, so that a request costs one object:
- * `ClientExchange` holds what is known of it, `Reception` what comes before the choice, `QueuedExchange` the wait for a slot.
+ * `ClientExchange` holds what is known of it, `AnsweredExchange` the answers that no server gives, `Reception` what comes before the choice, `QueuedExchange` the wait for a slot.
  */
 export class HttpDispatch extends QueuedExchange implements HttpExchange, OutcomeSink {
   #server: BackendServer | undefined = undefined;
@@ -70,24 +70,52 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   onClientGone(): void {
     if (this.over || this.tunnelling) return;
     if (this.leaveQueue()) {
-      this.#settle(499, 'CQ');
+      this.settle(499, 'CQ');
       return;
     }
     this.#attempt?.abort();
     const flags = this.clientResponse.headersSent ? 'CD' : this.tarpit ? 'CT' : this.connectedAt === 0 ? 'CC' : 'CH';
     if (this.#server) this.#server.counters.cli_abrt++;
-    this.#settle(this.clientResponse.headersSent ? this.clientResponse.statusCode : 499, flags);
+    this.settle(this.clientResponse.headersSent ? this.clientResponse.statusCode : 499, flags);
   }
 
   /** The grace time is over: ends the request as it stands. HAProxy: flag `K`. */
   cut(): void {
     if (this.over) return;
     this.#attempt?.abort();
-    if (this.tunnelling) this.#settle(101, 'KD');
+    if (this.tunnelling) this.settle(101, 'KD');
     else if (this.clientResponse.headersSent) {
       cutResponse(this.clientResponse);
-      this.#settle(this.clientResponse.statusCode, 'KD');
+      this.settle(this.clientResponse.statusCode, 'KD');
     } else this.fail(new EvenkeelError('EK_CLOSED', { flags: this.connectedAt === 0 ? 'KC' : 'KH' }));
+  }
+
+  protected onTotalTimeout(): void {
+    if (this.tunnelling) return;
+    const { clientResponse: response } = this;
+    const timeout = 'total';
+    if (this.leaveQueue()) {
+      this.fail(new EvenkeelError('EK_QUEUE_TIMEOUT', { timeout }));
+      return;
+    }
+    this.#attempt?.abort();
+    if (response.headersSent) {
+      cutResponse(response);
+      this.settle(response.statusCode, 'sD', timeout);
+    } else if (!this.#server) {
+      const message = 'the client did not send its request in time';
+      this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout, message }));
+    } else {
+      const code = this.connectedAt === 0 ? 'EK_CONNECT_TIMEOUT' : 'EK_SERVER_TIMEOUT';
+      this.fail(new EvenkeelError(code, { timeout, server: this.#server.name }));
+    }
+  }
+
+  /** Tells the server of the next attempt how much time is left. */
+  tellDeadline(now: number): void {
+    const { deadlineHeader } = this.core.options;
+    if (this.total && deadlineHeader !== undefined)
+      this.headers = withRemaining(this.headers, deadlineHeader, this.total.deadline - now);
   }
 
   isOn(server: BackendServer): boolean {
@@ -102,7 +130,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   /** A hedge takes the place of the present attempt, which was slower or has failed. */
   adopt(hedge: Hedge): void {
     this.#attempt?.abort();
-    this.#releaseSlot();
+    this.releaseSlot();
     this.#server = hedge.server;
     this.#holdsSlot = true;
     this.#attempt = hedge.attempt;
@@ -139,6 +167,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.attemptedAt = previous || this.queuedMs > 0 ? this.core.environment.now() : this.startedAt;
     this.connectedAt = 0;
     this.respondedAt = 0;
+    this.tellDeadline(this.attemptedAt);
     this.#attempt = this.core.forwarder.forward(this, server, fresh, this);
     if (!previous) this.#hedges = Hedges.of(this.core, this);
     this.#hedges?.began();
@@ -152,24 +181,24 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     switch (outcome.kind) {
       case 'answered':
         this.#observe(server, this.respondedAt - this.attemptedAt, !FAILURES.has(outcome.status));
-        counters.hrsp[classOf(outcome.status)]++;
-        this.#settle(outcome.status, '--');
+        counters.countResponse(outcome.status);
+        this.settle(outcome.status, '--');
         return;
       case 'discarded':
         this.#noteDiscarded(outcome.status, server, this.attemptedAt);
         this.#goOn(server, () => this.#retry(server, false));
         return;
       case 'cut':
-        counters.hrsp[classOf(outcome.status)]++;
+        counters.countResponse(outcome.status);
         if (outcome.flags[0] === 'S' || outcome.flags[0] === 's' || outcome.flags[0] === 'P') {
           counters.srv_abrt++;
           counters.eresp++;
         } else counters.cli_abrt++;
-        this.#settle(outcome.status, outcome.flags, outcome.timeout);
+        this.settle(outcome.status, outcome.flags, outcome.timeout);
         return;
       case 'client-gone':
         counters.cli_abrt++;
-        this.#settle(499, outcome.flags);
+        this.settle(499, outcome.flags);
         return;
       case 'refused':
         this.fail(outcome.error);
@@ -191,7 +220,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   #noteDiscarded(status: number, server: BackendServer, attemptedAt: number): void {
     this.#onlyRefused = false;
     this.#observe(server, this.core.environment.now() - attemptedAt, !FAILURES.has(status));
-    server.counters.hrsp[classOf(status)]++;
+    server.counters.countResponse(status);
   }
 
   #noteFailure({ reason, onReusedConnection }: Failed, server: BackendServer, attemptedAt: number): void {
@@ -256,7 +285,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
       },
       options.retry,
     );
-    if (elsewhere) this.#releaseSlot();
+    if (elsewhere) this.releaseSlot();
     const retry = (): void => {
       this.#turnAround = undefined;
       if (elsewhere) this.#redispatch(server);
@@ -283,56 +312,21 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     return this.#tried;
   }
 
-  /** Answers with an error, unless the framework takes over. */
-  protected fail(error: EvenkeelError): void {
-    const { clientResponse: response, body } = this;
-    let { status } = error;
-    this.#releaseSlot();
-    try {
-      if (this.arrival.decline?.(error, !body.touched)) {
-        // Behind the framework's answer Node reads on only what nobody has begun to read.
-        if (body.touched) body.drain(DRAIN_BYTES, () => this.clientRequest.destroy());
-        return;
-      }
-      if (response.headersSent || response.destroyed) cutResponse(response);
-      else status = this.core.answer(this, error);
-    } catch (fault) {
-      this.core.reportFault('next', fault); // the framework's, or a response that somebody else has tampered with
-      cutResponse(response);
-    } finally {
-      this.#settle(status, error.flags, error.timeout, error);
-    }
-  }
-
-  protected answerByRule(ruling: Ruling): void {
-    const { clientResponse: response } = this;
-    let { status } = ruling;
-    this.#releaseSlot();
-    try {
-      if (response.headersSent || response.destroyed) cutResponse(response);
-      else status = this.core.answerByRule(this, ruling);
-    } catch (fault) {
-      this.core.reportFault('rules', fault); // a response that somebody else has tampered with
-      cutResponse(response);
-    } finally {
-      this.#settle(status, ruling.flags);
-    }
-  }
-
-  #releaseSlot(): void {
+  protected releaseSlot(): void {
     if (!this.#holdsSlot || !this.#server) return;
     this.#holdsSlot = false;
     this.core.free(this.#server);
   }
 
-  #settle(status: number, flags: TerminationFlags, timeout?: TimeLimit, error?: EvenkeelError): void {
+  protected settle(status: number, flags: TerminationFlags, timeout?: TimeLimit, error?: EvenkeelError): void {
     if (this.over) return;
     this.over = true;
     this.#attempt = undefined;
     this.tarpit?.end();
+    this.total?.end();
     this.#turnAround?.end();
     this.body.forget();
-    this.#releaseSlot();
+    this.releaseSlot();
     this.#hedges?.end();
     this.core.sessions.leave(this.session, this);
     this.core.ended(this);
@@ -358,9 +352,4 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
       bytesOut: this.bytesOut,
     });
   }
-}
-
-function classOf(status: number): 0 | 1 | 2 | 3 | 4 | 5 {
-  const digit = Math.floor(status / 100);
-  return digit >= 1 && digit <= 5 ? (digit as 1 | 2 | 3 | 4 | 5) : 0;
 }

@@ -3,11 +3,12 @@ import type { Duplex } from 'node:stream';
 import { EvenkeelError } from '../core/errors.ts';
 import { Wait } from '../core/wait.ts';
 import type { FieldMap } from '../http1/request-head.ts';
-import { ClientExchange } from './client-exchange.ts';
+import { AnsweredExchange } from './answered-exchange.ts';
 import { takeIn } from './request-intake.ts';
 import type { Ruling } from './rule-answers.ts';
 import { copyFields } from './rule-fields.ts';
 import type { RequestRuleContext } from './rules.ts';
+import { announcedMs } from './total-limit.ts';
 
 /** How much of a body a choice may depend on. HAProxy: tune.bufsize. */
 const PEEK_BYTES = 16_384;
@@ -18,8 +19,10 @@ const BROKEN_BODY = 'the request body was not whole';
  * What becomes of a request before a server is chosen for it: it is looked at, rules are applied, and where the choice
  * depends on the body, that is begun.
  */
-export abstract class Reception extends ClientExchange {
+export abstract class Reception extends AnsweredExchange {
   protected over = false;
+  /** When all of it must be over, and the watch over that; `undefined`: it may take as long as it likes. */
+  protected total: Wait | undefined = undefined;
   /** It waits in there for the answer of a rule. */
   protected tarpit: Wait | undefined = undefined;
   /** The answer of a rule, in place of a server's. */
@@ -27,10 +30,8 @@ export abstract class Reception extends ClientExchange {
 
   /** The request may be carried now. */
   protected abstract choose(): void;
-  /** Answers with an error. */
-  protected abstract fail(error: EvenkeelError): void;
-  /** Gives the answer of a rule. */
-  protected abstract answerByRule(ruling: Ruling): void;
+  /** `timeout.total` is over. */
+  protected abstract onTotalTimeout(): void;
 
   start(): void {
     const { options } = this.core;
@@ -51,8 +52,16 @@ export abstract class Reception extends ClientExchange {
     }
     if (this.arrival.upgrade) this.#watchForEnd(this.arrival.upgrade.socket);
     if (options.requestRules && this.#applyRules()) return;
+    this.#limitTotal();
     if (options.balance.readsBodies && this.method === 'POST') this.#peekAtBody();
     else this.choose();
+  }
+
+  #limitTotal(): void {
+    const { deadlines, options } = this.core;
+    const totalMs = Math.min(this.timeouts.totalMs, announcedMs(this.headers, options.deadlineHeader));
+    if (totalMs === Number.POSITIVE_INFINITY) return;
+    this.total = new Wait(deadlines, this.startedAt + totalMs, () => this.onTotalTimeout());
   }
 
   /** Returns `true` when a rule answers the request. */

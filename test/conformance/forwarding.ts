@@ -28,6 +28,7 @@ import { SKIPPED } from './skipped.ts';
 import { type Front, Stage } from './stage.ts';
 import { statusCases } from './status.cases.ts';
 import { streamingCases } from './streaming.cases.ts';
+import { totalCases } from './total.cases.ts';
 
 /** Every rule, by topic. */
 const TOPICS: Readonly<Record<string, readonly Case[]>> = {
@@ -42,6 +43,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   hedging: hedgingCases,
   leaving: leavingCases,
   queues: queueCases,
+  'total limit': totalCases,
   continue: continueCases,
   bodies: bodiesCases,
   answers: answersCases,
