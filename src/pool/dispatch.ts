@@ -7,7 +7,7 @@ import { EvenkeelError, type TerminationFlags } from '../core/errors.ts';
 import type { Arrival, ClientRequest, ClientResponse } from '../core/exchange.ts';
 import type { Outcome } from '../core/outcome.ts';
 import { RequestBody } from '../forward/body-replay.ts';
-import { cutResponse } from '../forward/client-response.ts';
+import { atTurn, cutResponse, writeContinue } from '../forward/client-response.ts';
 import type { Attempt, ExchangeTimeouts, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import { DRAIN_BYTES } from './answers.ts';
@@ -119,11 +119,7 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
   /** The choice depends on what the body begins with. HAProxy: as with `option http-buffer-request`. */
   #peekAtBody(): void {
     const { body, clientResponse: response } = this;
-    if (this.expectContinue && 'writeContinue' in response) {
-      this.continued = true;
-      response.writeContinue();
-    }
-    const { deadlines } = this.#core;
+    const { deadlines, environment } = this.#core;
     const wait: Expiring = {
       deadline: this.#startedAt + this.timeouts.clientMs,
       deadlineIndex: -1,
@@ -134,6 +130,13 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
       },
     };
     deadlines.add(wait);
+    if (this.expectContinue)
+      atTurn(response, () => {
+        if (this.#over) return;
+        this.continued = true;
+        writeContinue(response);
+        deadlines.moveTo(wait, environment.now() + this.timeouts.clientMs);
+      });
     body.peek(PEEK_BYTES, () => {
       deadlines.remove(wait);
       if (this.#over) return;

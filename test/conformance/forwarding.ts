@@ -16,6 +16,7 @@ import { hopByHopCases } from './hop-by-hop.cases.ts';
 import { hostileCases } from './hostile.cases.ts';
 import { leavingCases } from './leaving.cases.ts';
 import { mountingCases } from './mounting.cases.ts';
+import { pipeliningCases } from './pipelining.cases.ts';
 import { retriesCases } from './retries.cases.ts';
 import { reuseCases } from './reuse.cases.ts';
 import { rulesCases } from './rules.cases.ts';
@@ -36,6 +37,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   reuse: reuseCases,
   retries: retriesCases,
   leaving: leavingCases,
+  pipelining: pipeliningCases,
   continue: continueCases,
   bodies: bodiesCases,
   answers: answersCases,
