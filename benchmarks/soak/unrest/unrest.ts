@@ -2,9 +2,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Pool } from '#src/index.ts';
+import { Pool, type PoolOptions } from '#src/index.ts';
 import { seededRandom } from '../../../test/support/virtual-clock.ts';
 import { countingEnvironment } from '../counting-environment.ts';
+import type { Engine } from '../flags.ts';
 import { Findings } from '../promises.ts';
 import { collectGarbage, gatherSockets, mostListeners, openSockets } from '../resources.ts';
 import { RestlessClient } from './clients.ts';
@@ -27,10 +28,11 @@ export interface UnrestPlan {
   readonly seed: number;
   /** Clients that are busy at one time: at least and at most. */
   readonly clients: readonly [least: number, most: number];
+  readonly engine: Engine;
 }
 
 /** Clients of all kinds before servers that fail in all ways, restart, drain and change weight. All in this process. */
-export async function soakUnrest({ seconds, seed, clients: range }: UnrestPlan): Promise<Findings> {
+export async function soakUnrest({ seconds, seed, clients: range, engine }: UnrestPlan): Promise<Findings> {
   const warnings: string[] = [];
   const onWarning = ({ name, message }: Error): void => void warnings.push(`${name}: ${message}`);
   process.on('warning', onWarning);
@@ -40,7 +42,7 @@ export async function soakUnrest({ seconds, seed, clients: range }: UnrestPlan):
   const posts = new Tally();
   const servers = Array.from({ length: SERVERS }, (_, i) => new RestlessServer(`s${i + 1}`, chance(i), posts));
   for (const server of servers) await server.start();
-  const options = poolOptions(servers, chance(100));
+  const options: PoolOptions = { ...poolOptions(servers, chance(100)), engine };
   const pool = new Pool(options, environment);
   const ledger = new Ledger(servers, posts);
   pool.on('request', (event) => ledger.ended(event));
@@ -82,7 +84,7 @@ export async function soakUnrest({ seconds, seed, clients: range }: UnrestPlan):
   ledger.close();
   process.off('warning', onWarning);
   const found = new Findings(
-    `unrest: up to ${crowd.most} clients, ${SERVERS} servers, ${String(options.balance)}, ${seconds} s (--seed ${seed})`,
+    `unrest: up to ${crowd.most} clients, ${SERVERS} servers, ${options.balance}, ${engine}, ${seconds} s (--seed ${seed})`,
   );
   reckon(found, {
     ledger,
