@@ -16,14 +16,17 @@ const TROUBLED: ReadonlySet<string> = new Set(['', 'hello', 'error']);
 const KEPT_BYTES = 20_000;
 const PIECE_BYTES = 30_000;
 
+/** Longest pause between two deeds. */
+const PAUSE_MS = 300;
+
 /** A client that does one thing after another, each drawn by its own seeded chance, over a connection that it keeps while it can. */
 export class RestlessClient {
-  readonly #port: number;
+  readonly #port: () => number;
   readonly #random: () => number;
   readonly #ledger: Ledger;
   #connection: RawClient | undefined = undefined;
 
-  constructor(port: number, random: () => number, ledger: Ledger) {
+  constructor(port: () => number, random: () => number, ledger: Ledger) {
     this.#port = port;
     this.#random = random;
     this.#ledger = ledger;
@@ -63,6 +66,10 @@ export class RestlessClient {
       this.#ledger.faults.push(`a client got what it did not ask for: ${client.unasked.slice(0, 80)}`);
   }
 
+  async pause(): Promise<void> {
+    await delay(between(this.#random, 0, PAUSE_MS));
+  }
+
   leave(): void {
     this.#connection?.leave();
     this.#connection = undefined;
@@ -71,7 +78,7 @@ export class RestlessClient {
   async #connect(): Promise<RawClient> {
     if (this.#connection?.usable) return this.#connection;
     this.#connection?.leave();
-    this.#connection = await RawClient.open(this.#port);
+    this.#connection = await RawClient.open(this.#port());
     return this.#connection;
   }
 

@@ -1,9 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { between } from './chance.ts';
 import type { RestlessClient } from './clients.ts';
-
-/** Longest pause of a client between two deeds. */
-const PAUSE_MS = 300;
 
 /** The clients, of which more or fewer are busy at a time. */
 export class Crowd {
@@ -16,9 +12,9 @@ export class Crowd {
   /** Most that were busy at one time. */
   most = 0;
 
-  constructor(clients: readonly RestlessClient[], randoms: readonly (() => number)[]) {
+  constructor(clients: readonly RestlessClient[]) {
     this.#clients = clients;
-    this.#work = clients.map((client, index) => this.#keepBusy(client, index, randoms[index] as () => number));
+    this.#work = clients.map((client, index) => this.#keepBusy(client, index));
   }
 
   /** How many are to be busy from now on. */
@@ -47,7 +43,7 @@ export class Crowd {
     this.#changed = Promise.withResolvers();
   }
 
-  async #keepBusy(client: RestlessClient, index: number, random: () => number): Promise<void> {
+  async #keepBusy(client: RestlessClient, index: number): Promise<void> {
     while (!this.#over) {
       if (index >= this.#wanted) {
         await this.#changed.promise;
@@ -59,7 +55,7 @@ export class Crowd {
       } finally {
         this.#busy--;
       }
-      await delay(between(random, 0, PAUSE_MS));
+      await client.pause();
     }
   }
 }

@@ -51,6 +51,8 @@ export interface Shares {
 
 /** Keeps account of every request until its client and the pool have both said how it ended, and compares what they say. */
 export class Ledger {
+  /** Requests that may be sent to a second server, and whose connection was not lost under them. */
+  repeatable = 0;
   readonly shares: Shares = { answered: 0, serverError: 0, cut: 0, ended: 0, failed: 0 };
   readonly asked: Record<Kind, number> = { get: 0, big: 0, put: 0, post: 0, upload: 0, upgrade: 0 };
   /** Events by termination flags. */
@@ -131,7 +133,9 @@ export class Ledger {
     if (fault !== undefined) this.faults.push(`${both}: ${fault}`);
     if ((kind === 'post' || kind === 'upload') && sight.from === 'server' && this.#posts.of(id) !== 1)
       this.faults.push(`${both}: ran ${this.#posts.of(id)} times`);
-    if (!hadServer || sight.lost || !REPEATABLE.has(kind)) return;
+    if (sight.lost || !REPEATABLE.has(kind)) return;
+    this.repeatable++;
+    if (!hadServer) return;
     const end = endOf(event, sight);
     this.shares[end]++;
     if (end === 'failed') this.failures.push(both);

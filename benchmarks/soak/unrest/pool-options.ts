@@ -14,8 +14,11 @@ const BALANCES: readonly Pick<PoolOptions, 'balance' | 'hashType'>[] = [
 /** Attempts after the first. No more servers than this are in trouble at one time, storms apart. */
 export const RETRIES = 3;
 
-/** After this long the pool must have seen that a server is fit: `rise` checks, each late by as much as the process is busy. */
-export const SETTLED_MS = 1_000;
+/** Far longer than this process is ever busy with something else, or checks and requests fail that should not. */
+const LIMIT_MS = 1_000;
+
+/** After this long the pool must have seen that a server is fit: a check that hangs to its limit, then those that pass. */
+export const SETTLED_MS: number = 2 * LIMIT_MS;
 
 /** How the soak's pool is set up, in one place. The seed says how it balances. */
 export function poolOptions(
@@ -34,6 +37,14 @@ export function poolOptions(
     },
     retries: RETRIES,
     retryOn: ['conn-failure', 'empty-response', 'junk-response', 'response-timeout'],
-    timeout: { connect: 1_000, server: 1_000, client: 5_000, tunnel: 5_000, serverFin: 1_000, clientFin: 1_000 },
+    timeout: {
+      connect: LIMIT_MS,
+      server: LIMIT_MS,
+      check: LIMIT_MS,
+      serverFin: LIMIT_MS,
+      clientFin: LIMIT_MS,
+      client: 5 * LIMIT_MS,
+      tunnel: 5 * LIMIT_MS,
+    },
   };
 }

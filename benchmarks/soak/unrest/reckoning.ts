@@ -1,34 +1,14 @@
 import type { PoolStats } from '#src/index.ts';
 import type { Findings } from '../promises.ts';
 import type { Ledger } from './ledger.ts';
-import type { Tally } from './tally.ts';
-import type { Troublemaker } from './troublemaker.ts';
-
-/** How things stand while nobody asks for anything. */
-export interface Still {
-  readonly heapBytes: number;
-  /** Most listeners on a client's connection. */
-  readonly listeners: number;
-  readonly timers: number;
-  readonly stats: PoolStats;
-}
+import type { Left, Scene, Still } from './scene.ts';
 
 /** All that is known at the end. */
 export interface Account {
-  readonly ledger: Ledger;
-  readonly troublemaker: Troublemaker;
-  readonly posts: Tally;
+  readonly scene: Scene;
   readonly before: Still;
   readonly after: Still;
-  /** What there is once the pool is closed. */
-  readonly left: {
-    readonly sockets: number;
-    readonly timers: number;
-    readonly cut: number;
-    readonly stats: PoolStats;
-  };
-  readonly socketsBefore: number;
-  readonly warnings: readonly string[];
+  readonly left: Left;
 }
 
 /** The heap is never the same twice to a few hundred KiB, and code is compiled until the end. */
@@ -41,8 +21,8 @@ const TIMERS_A_SERVER = 2;
 const LEAST_ANSWERED = 0.9999;
 
 /** Compares what was promised with what has come of it. */
-export function reckon(found: Findings, account: Account): void {
-  const { ledger, troublemaker, posts, before, after, left } = account;
+export function reckon(found: Findings, { scene, before, after, left }: Account): void {
+  const { ledger, troublemaker, posts, socketsBefore } = scene;
   found.say('requests', '', sum(ledger.asked));
   found.say('  by kind', '', inWords(ledger.asked));
   found.say('  by flags', '', inWords(ledger.flags));
@@ -50,6 +30,7 @@ export function reckon(found: Findings, account: Account): void {
   found.say('acts', '', inWords(troublemaker.acts));
   found.say('retries', '', ledger.retries);
   found.say('most requests seen in queues', '', troublemaker.mostQueued);
+  found.say('longest that this process was busy at a stretch, ms', '', left.busiestMs);
   found.none('requests without exactly one outcome, or with two views of it', ledger.faults);
   found.none('POSTs that reached two servers', posts.repeated.map(String));
   reckonShares(found, ledger);
@@ -61,16 +42,17 @@ export function reckon(found: Findings, account: Account): void {
   found.atMost('requests, slots and queue entries', held(before.stats), held(after.stats), 0);
   found.atMost('the same once the pool is closed', '', held(left.stats), 0);
   found.atMost('requests cut by the pool’s end', '', left.cut, 0);
-  found.atMost('sockets once all is closed', account.socketsBefore, left.sockets, account.socketsBefore);
+  found.atMost('sockets once all is closed', socketsBefore, left.sockets, socketsBefore);
   found.atMost('timers once all is closed', '', left.timers, 0);
-  found.none('warnings', account.warnings);
+  found.none('warnings', left.warnings);
 }
 
-function reckonShares(found: Findings, { shares, failures }: Ledger): void {
+function reckonShares(found: Findings, { repeatable, shares, failures }: Ledger): void {
   const { answered, serverError, cut, ended, failed } = shares;
   const all = answered + serverError + cut + ended + failed;
   const share = (count: number): string => `${count} (${((100 * count) / Math.max(1, all)).toFixed(3)} %)`;
-  found.say('repeatable requests that had a server in order all the time', '', all);
+  found.say('repeatable requests', '', repeatable);
+  found.say('  that had a server in order all the time', '', all);
   found.say('  a server’s whole answer', '', share(answered));
   found.say('  an answer of a server in trouble', '', share(serverError));
   found.say('  cut by their server in the answer', '', share(cut));
@@ -84,8 +66,8 @@ function reckonShares(found: Findings, { shares, failures }: Ledger): void {
   found.examples(failures);
 }
 
-/** What must not be held by nobody. */
-function held({ active, queued, leases, servers }: PoolStats): number {
+/** What requests and leases hold, which must be nothing when there are none. */
+export function held({ active, queued, leases, servers }: PoolStats): number {
   return Object.values(servers).reduce(
     (total, server) => total + server.active + server.queued,
     active + queued + leases,

@@ -23,6 +23,9 @@ const ACTS = {
 
 type Act = keyof typeof ACTS;
 
+/** Time between two acts. */
+const EVERY_MS = [30, 300] as const;
+
 /** Servers that the operator may hold out of service at one time. */
 const MOST_OUT = 2;
 
@@ -59,7 +62,7 @@ export class Troublemaker {
     this.#crowd.resize(between(this.#random, ...this.#clients));
     const endsAt = performance.now() + forMs;
     while (performance.now() < endsAt) {
-      await delay(between(this.#random, 20, 150));
+      await delay(between(this.#random, ...EVERY_MS));
       await this.#act(drawn(this.#random, ACTS));
       this.mostQueued = Math.max(this.mostQueued, this.#pool.stats().queued);
     }
