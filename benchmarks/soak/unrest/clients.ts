@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import type { Answer } from '../../../test/support/client-exchange.ts';
+import { type Answer, HANG_MS } from '../../../test/support/client-exchange.ts';
 import { RawClient, type RawExchange } from '../../../test/support/raw-client.ts';
 import { between, drawn } from './chance.ts';
 import type { Ledger, Sight } from './ledger.ts';
@@ -217,7 +217,13 @@ export class RestlessClient {
     while (client.unasked.length < text.length && !socket.destroyed && performance.now() < until) await delay(5);
     if (this.#random() < 0.5) socket.end();
     else client.leave();
+    let stuck = false;
+    socket.setTimeout(HANG_MS, () => {
+      stuck = true;
+      client.leave();
+    });
     await client.closed;
+    if (stuck) return 'a tunnel was not closed';
     const came = client.unasked;
     client.unasked = '';
     return text.startsWith(came) ? undefined : 'a tunnel gave back something else';
