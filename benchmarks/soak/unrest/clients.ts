@@ -83,9 +83,10 @@ export class RestlessClient {
   }
 
   /** Waits for the end of an exchange and tells the ledger. Gives whether its answer was whole. */
-  async #see({ id, exchange, expected }: Asked, lost = false, left = false): Promise<boolean> {
+  async #see({ id, exchange, expected, upload }: Asked, lost = false, left = false): Promise<boolean> {
     const answer = await exchange.end;
-    if (answer.field('connection') === 'close') this.leave();
+    // Of a body that is not sent whole the rest is still owed: the connection is good for nothing else.
+    if (answer.field('connection') === 'close' || upload?.whole === false) this.leave();
     const { from, fault } = sourceOf(answer, expected);
     const { ended = 'hang', status } = answer;
     this.#ledger.saw(id, { ended, status, from, fault: left ? undefined : fault, lost: lost || left } satisfies Sight);
@@ -116,27 +117,9 @@ export class RestlessClient {
       framing: random() < 0.5 ? 'chunked' : size,
       fields: expects ? [['Expect', '100-continue']] : [],
     });
-    void this.#pour(exchange, body, expects);
-    return { id, exchange, expected: receiptOf(id, size, crc32(body)) };
-  }
-
-  /** Sends a body, unless an answer comes first: then the rest is still owed, and the connection good for nothing else. */
-  async #pour(exchange: RawExchange, body: Buffer, expects: boolean): Promise<void> {
-    if (expects) {
-      const interims = await exchange.interims(1);
-      if (!interims.some(({ status }) => status === 100)) {
-        this.leave();
-        return;
-      }
-    }
-    for (let at = 0; at < body.length; at += PIECE_BYTES) {
-      if (exchange.answer.ended !== undefined) {
-        this.leave();
-        return;
-      }
-      if (!exchange.write(body.subarray(at, at + PIECE_BYTES))) await exchange.drained();
-    }
-    exchange.finish();
+    const upload = { whole: false };
+    void pour(exchange, body, expects, upload);
+    return { id, exchange, expected: receiptOf(id, size, crc32(body)), upload };
   }
 
   async #readSlowly(client: RawClient): Promise<void> {
@@ -236,6 +219,20 @@ interface Asked {
   readonly exchange: RawExchange;
   /** The body that a server in order answers with. */
   readonly expected: string;
+  /** How the sending of its body stands. */
+  readonly upload?: { whole: boolean };
+}
+
+/** Sends a body, unless an answer comes first. @param expects only when told to go on */
+async function pour(exchange: RawExchange, body: Buffer, expects: boolean, upload: { whole: boolean }): Promise<void> {
+  if (expects && !(await exchange.interims(1)).some(({ status }) => status === 100)) return;
+  for (let at = 0; at < body.length; at += PIECE_BYTES) {
+    if (exchange.answer.ended !== undefined) return;
+    if (!exchange.write(body.subarray(at, at + PIECE_BYTES))) await exchange.drained();
+  }
+  if (exchange.answer.ended !== undefined) return;
+  exchange.finish();
+  upload.whole = true;
 }
 
 const SWITCHED = { from: 'server', fault: undefined } as const;

@@ -66,10 +66,13 @@ export class Ledger {
   readonly failures: string[] = [];
   readonly #servers: readonly RestlessServer[];
   readonly #posts: Tally;
+  readonly #stateOf: (server: string) => string;
   readonly #open = new Map<number, Entry>();
   #last = 0;
 
-  constructor(servers: readonly RestlessServer[], posts: Tally) {
+  /** @param stateOf what the pool thinks of a server */
+  constructor(servers: readonly RestlessServer[], posts: Tally, stateOf: (server: string) => string) {
+    this.#stateOf = stateOf;
     this.#servers = servers;
     this.#posts = posts;
   }
@@ -138,7 +141,12 @@ export class Ledger {
     if (!hadServer) return;
     const end = endOf(event, sight);
     this.shares[end]++;
-    if (end === 'failed') this.failures.push(both);
+    if (end === 'failed')
+      this.failures.push(`${both} (${event.server}, ${event.totalMs.toFixed()} ms); ${this.#conditions()}`);
+  }
+
+  #conditions(): string {
+    return this.#servers.map(({ name, condition }) => `${name} ${this.#stateOf(name)} (${condition})`).join(', ');
   }
 }
 

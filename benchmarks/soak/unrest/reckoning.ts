@@ -43,6 +43,7 @@ export function reckon(found: Findings, { scene, before, after, left }: Account)
   found.atMost('the same once the pool is closed', '', held(left.stats), 0);
   found.atMost('requests cut by the pool’s end', '', left.cut, 0);
   found.atMost('sockets once all is closed', socketsBefore, left.sockets, socketsBefore);
+  found.none('connections not closed', left.connections);
   found.atMost('timers once all is closed', '', left.timers, 0);
   found.none('warnings', left.warnings);
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import type { Fault } from '../../../test/support/fault-servers.ts';
+import { FAULTS, type Fault } from '../../../test/support/fault-servers.ts';
 import { type Framing, MessageReader } from '../../../test/support/message-reader.ts';
 import { OriginConnection, OriginRequest } from '../../../test/support/origin.ts';
 import { drained } from '../../../test/support/raw-client.ts';
@@ -37,8 +37,10 @@ export class RestlessServer {
   #port = 0;
   #connections = 0;
   #fault: Fault | undefined = undefined;
+  #faultName = '';
   #checksSeeIt = false;
   #inService = true;
+  #changedAt = 0;
 
   constructor(name: string, random: () => number, posts: Tally) {
     this.name = name;
@@ -94,8 +96,9 @@ export class RestlessServer {
   }
 
   /** Misbehaves from now on. @param checksSeeIt health checks get the same treatment */
-  misbehave(fault: Fault, checksSeeIt: boolean): void {
-    this.#fault = fault;
+  misbehave(name: string, checksSeeIt: boolean): void {
+    this.#fault = FAULTS[name];
+    this.#faultName = name;
     this.#checksSeeIt = checksSeeIt;
     this.#note();
   }
@@ -107,7 +110,15 @@ export class RestlessServer {
     this.#note();
   }
 
+  /** How it is, and since when: for who has to find out why a request failed. */
+  get condition(): string {
+    const how = this.#server === undefined ? 'stopped' : this.#fault ? this.#faultName : 'well';
+    const ago = ((performance.now() - this.#changedAt) / 1000).toFixed(1);
+    return `${how}${this.#fault && this.#checksSeeIt ? ' for checks too' : ''}${this.#inService ? '' : ', out'} ${ago} s`;
+  }
+
   #note(): void {
+    this.#changedAt = performance.now();
     if (this.troubled || !this.#inService) this.goodSince = undefined;
     else this.goodSince ??= performance.now();
   }

@@ -1,6 +1,7 @@
+import diagnostics from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Pool, type PoolOptions, type PoolStats } from '#src/index.ts';
@@ -42,6 +43,8 @@ export interface Still {
 /** What there is when all is closed. */
 export interface Left {
   readonly sockets: number;
+  /** Those of them that were made to connect to somebody, in words. */
+  readonly connections: readonly string[];
   readonly timers: number;
   /** Requests that the pool had to cut. */
   readonly cut: number;
@@ -65,6 +68,7 @@ export class Scene {
   readonly #environment = countingEnvironment();
   readonly #front = createServer({ keepAliveTimeout: 60_000 });
   readonly #sockets = gatherSockets((add) => this.#front.on('connection', add));
+  readonly #connections: ReadonlySet<Socket>;
   readonly #warnings: string[] = [];
   readonly #loopDelay = monitorEventLoopDelay();
 
@@ -74,8 +78,9 @@ export class Scene {
     this.posts = posts;
     this.#servers = servers;
     this.options = { ...poolOptions(servers, chance(seed, 'pool')), engine };
-    this.ledger = new Ledger(servers, posts);
-    this.#pool = new Pool(this.options, this.#environment);
+    const pool = new Pool(this.options, this.#environment);
+    this.#pool = pool;
+    this.ledger = new Ledger(servers, posts, (name) => (pool.hasServer(name) ? pool.server(name).state : 'removed'));
     this.#pool.on('request', (event) => this.ledger.ended(event));
     for (const event of ['request', 'checkContinue', 'upgrade'])
       this.#front.on(event, ({ url = '' }: IncomingMessage) => this.ledger.arrived(url));
@@ -85,10 +90,15 @@ export class Scene {
       Array.from({ length: clients[1] }, (_, i) => new RestlessClient(port, chance(seed, 'client', i), this.ledger)),
     );
     this.troublemaker = new Troublemaker(this.#pool, servers, this.crowd, clients, chance(seed, 'troublemaker'));
+    this.#connections = gatherSockets((add) => {
+      this.#onConnection = (message) => add((message as { socket: Socket }).socket);
+    });
+    diagnostics.subscribe('net.client.socket', this.#onConnection);
     process.on('warning', this.#onWarning);
     this.#loopDelay.enable();
   }
 
+  #onConnection: (message: unknown) => void = () => {};
   readonly #onWarning = ({ name, message }: Error): void => void this.#warnings.push(`${name}: ${message}`);
 
   static async open(plan: UnrestPlan): Promise<Scene> {
@@ -129,10 +139,27 @@ export class Scene {
     await patiently(() => this.#environment.pending === 0 && openSockets() <= this.socketsBefore);
     this.ledger.close();
     process.off('warning', this.#onWarning);
+    diagnostics.unsubscribe('net.client.socket', this.#onConnection);
+    const connections = [...this.#connections].map((socket) => this.#describe(socket));
     this.#loopDelay.disable();
     const { pending: timers } = this.#environment;
     const busiestMs = Math.round(this.#loopDelay.max / 1e6);
-    return { sockets: openSockets(), timers, cut, busiestMs, stats: this.#pool.stats(), warnings: this.#warnings };
+    return {
+      sockets: openSockets(),
+      connections,
+      timers,
+      cut,
+      busiestMs,
+      stats: this.#pool.stats(),
+      warnings: this.#warnings,
+    };
+  }
+
+  #describe(socket: Socket): string {
+    const { localPort, remotePort, bytesRead, bytesWritten, readyState, destroyed } = socket;
+    const server = this.#servers.find(({ address }) => address.endsWith(`:${remotePort}`));
+    const state = destroyed ? 'destroyed' : readyState;
+    return `${localPort} to ${server?.name ?? remotePort}: ${state}, ${bytesRead} bytes read, ${bytesWritten} written, hears ${socket.eventNames().map(String).join(' ')}`;
   }
 }
 

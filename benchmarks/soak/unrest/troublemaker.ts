@@ -94,7 +94,7 @@ export class Troublemaker {
     switch (act) {
       case 'fail':
         if (!healthy || !mayFail || fault === undefined) return;
-        this.#misbehave(healthy, fault, seen < 0.5);
+        healthy.misbehave(fault, seen < 0.5);
         break;
       case 'stop':
         if (!healthy || !mayFail) return;
@@ -144,15 +144,10 @@ export class Troublemaker {
       const fault = oneOf(this.#random, FAULT_NAMES);
       if (server.troubled || fault === undefined) continue;
       if (this.#random() < 0.3) await server.stop();
-      else this.#misbehave(server, fault, this.#random() < 0.5);
+      else server.misbehave(fault, this.#random() < 0.5);
     }
     await delay(between(this.#random, 50, 1_000));
     for (const server of this.#servers) await server.recover();
-  }
-
-  #misbehave(server: RestlessServer, name: string, checksSeeIt: boolean): void {
-    const fault = FAULTS[name];
-    if (fault) server.misbehave(fault, checksSeeIt);
   }
 
   #reinstate(server: RestlessServer): void {
