@@ -136,7 +136,10 @@ export class Scene {
     for (const socket of this.#sockets) socket.destroy();
     await closed;
     for (const server of this.#servers) await server.stop();
-    await patiently(() => this.#environment.pending === 0 && openSockets() <= this.socketsBefore);
+    const { socketsBefore } = this;
+    await patiently(
+      () => this.#environment.pending === 0 && this.#connections.size === 0 && openSockets() <= socketsBefore,
+    );
     this.ledger.close();
     process.off('warning', this.#onWarning);
     diagnostics.unsubscribe('net.client.socket', this.#onConnection);
