@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import { FAULTS, type Fault } from '../../../test/support/fault-servers.ts';
+import { FAULTS, type Fault, reset } from '../../../test/support/fault-servers.ts';
 import { type Framing, MessageReader } from '../../../test/support/message-reader.ts';
 import { OriginConnection, OriginRequest } from '../../../test/support/origin.ts';
 import { drained } from '../../../test/support/raw-client.ts';
@@ -91,7 +91,7 @@ export class RestlessServer {
     if (!server) return;
     const closed = once(server, 'close');
     server.close();
-    for (const socket of this.#sockets) socket.resetAndDestroy();
+    for (const socket of this.#sockets) reset(socket);
     await closed;
   }
 
