@@ -166,7 +166,7 @@ function makeServers(count: number, weightOf: (index: number) => number, maxconn
   return Array.from({ length: count }, (_, index) => {
     const address = parseAddress(`10.${index >> 8}.${index & 255}.1:80`);
     if (address === undefined) throw new Error('not an address');
-    const settings = { weight: weightOf(index), maxconn, backup: false, slowstartMs: 0 };
+    const settings = { weight: weightOf(index), maxconn, minconn: maxconn, maxqueue: 0, backup: false, slowstartMs: 0 };
     return new Server(index + 1, `s${index + 1}`, address, settings);
   });
 }

@@ -2,12 +2,15 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { poisson, zipf } from '../test/simulation/arrivals.ts';
 import { exponential, type Latency, queueing } from '../test/simulation/latency.ts';
+import { goodput, playStorm, REQUESTS_PER_SECOND } from '../test/simulation/retry-storm.ts';
 import { type Scenario, simulate } from '../test/simulation/simulate.ts';
+import { playHedged } from '../test/simulation/slow-now-and-then.ts';
 import { drawPlot, type Scene } from './plots/draw.ts';
+import { drawStorm } from './plots/draw-storm.ts';
 
 /**
- * Draws what docs/algorithms.md shows of each algorithm: the same traffic through each of them, on the virtual clock. The same
- * sources give the same pictures, byte for byte.
+ * Draws what docs/algorithms.md shows of each algorithm, the same traffic through each of them, and docs/retries.md of retry
+ * budgets; all on the virtual clock. The same sources give the same pictures, byte for byte.
  */
 
 const TARGET = join(import.meta.dirname, '../docs/plots');
@@ -123,4 +126,40 @@ for (const plot of PLOTS) {
       `${plot.title} | ${title} | ${shares} | ${p50}, ${p99} | refused ${(100 * traffic.refused).toFixed(1)} %`,
     );
   }
+}
+
+const STORM_SECONDS = 90;
+const TRIGGER = { fromMs: 10_000, toMs: 20_000, factor: 4 };
+const STORM_DESCRIPTION =
+  `Five servers that can do 250 requests a second together get ${REQUESTS_PER_SECOND}. From 10 s to 20 s, between the dashed ` +
+  'lines, their work takes four times as long. Each column shows requests, attempts and requests answered in time, a second: ' +
+  'without a retry budget attempts stay above what the servers can do and nothing is answered to the end; with one, and without ' +
+  'retries, all is answered again after some time.';
+
+const storms = await Promise.all(
+  [
+    { title: 'three retries, no budget', retryBudget: false as const },
+    { title: 'three retries, retryBudget: {}', retryBudget: {} },
+    { title: 'no retries', retries: 0 },
+  ].map(async ({ title, ...retrying }) => {
+    const report = await playStorm({ seed: 1, forMs: (STORM_SECONDS + 2) * 1_000, trigger: TRIGGER, ...retrying });
+    return { title, report };
+  }),
+);
+const axes = { seconds: STORM_SECONDS, mostPerSecond: 1_000, trigger: TRIGGER };
+const storm = drawStorm('ten slow seconds, and what retries make of them', STORM_DESCRIPTION, storms, axes);
+writeFileSync(join(TARGET, 'retry-budget.svg'), storm);
+for (const { title, report } of storms) {
+  const well = report.answered.findIndex((count, second) => second > 20 && count > 0.9 * REQUESTS_PER_SECOND);
+  const end = Math.round(100 * goodput(report, STORM_SECONDS - 20, STORM_SECONDS));
+  console.log(`${title} | recovered ${well === -1 ? 'never' : `after ${well - 20} s`} | ${end} % answered at the end`);
+}
+
+const hedged = { p95: { percent: 95 }, p98: { percent: 98 }, '150ms': { ms: 150 } };
+for (const [name, after] of Object.entries({ nothing: undefined, ...hedged })) {
+  const hedge = after && { after, max: 1, budget: 0.05 };
+  const report = playHedged({ seed: 1, forMs: 300_000, hedge });
+  const percentiles = [50, 95, 99, 99.9].map((percent) => `p${percent} ${Math.round(report.percentile(percent))} ms`);
+  const hedges = (100 * report.hedges) / report.requests;
+  console.log(`hedged after ${name} | ${percentiles.join(', ')} | ${hedges.toFixed(1)} % hedges`);
 }

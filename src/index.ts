@@ -17,6 +17,7 @@ export {
   type ErrorCode,
   EvenkeelError,
   type TerminationFlags,
+  type TimeLimit,
 } from './core/errors.ts';
 export type * from './core/events.ts';
 export type { Duration, Size } from './core/units.ts';
@@ -31,6 +32,7 @@ export type { HealthOptions } from './health/settings.ts';
 export type { TcpCheckOptions } from './health/tcp-check.ts';
 export type { ErrorAnswer, ErrorFilesOption } from './pool/answers.ts';
 export type { GraceOptions } from './pool/call-options.ts';
+export type { HedgeOptions, Quantile } from './pool/hedging.ts';
 export type { Lease, LeaseResult } from './pool/lease.ts';
 export type {
   DefaultServerOptions,
@@ -39,13 +41,27 @@ export type {
   ForwardForOptions,
   ForwardForPhrase,
   PoolOptions,
-  RetryOn,
   ServerOptions,
   TimeoutOptions,
 } from './pool/options.ts';
 export { type AcquireOptions, type CloseResult, Pool, type RunOptions } from './pool/pool.ts';
 export type { PoolServer, Weight } from './pool/pool-server.ts';
-export type { FieldRule, HeaderRule, RequestRuleContext, ResponseRuleContext, RuleResponse } from './pool/rules.ts';
+export type { Priority } from './pool/priority.ts';
+export type { RetryBudgetOptions } from './pool/retry-budget.ts';
+export type { RetryOn, RetryOnPhrase, RetryStatus } from './pool/retry-options.ts';
+export type { AnswerFunction, RuleAnswer } from './pool/rule-answers.ts';
+export type { FieldRule } from './pool/rule-fields.ts';
+export type { LocationFunction, RuleRedirect } from './pool/rule-redirect.ts';
+export type { RuleTimeouts } from './pool/rule-treatment.ts';
+export type {
+  AnswerRule,
+  HeaderRule,
+  RequestRule,
+  RequestRuleContext,
+  ResponseRule,
+  ResponseRuleContext,
+  RuleResponse,
+} from './pool/rules.ts';
 export type { CheckStats, Explanation, PoolStats, ResponseClasses, ServerStats } from './pool/stats.ts';
 export type { Pem, TlsOptions } from './pool/tls-options.ts';
 export type { SampleFunction, SampleValue } from './samples/index.ts';

@@ -31,6 +31,8 @@ const GROUPS: readonly Group[] = [
   { interfaces: ['TimeoutOptions'], prefix: 'timeout.', path: 'timeout' },
   { interfaces: ['ForwardForOptions'], prefix: 'forwardfor.', path: 'forwardfor' },
   { interfaces: ['ForwardedOptions'], prefix: 'forwarded.', path: 'forwarded' },
+  { interfaces: ['RetryBudgetOptions'], prefix: 'retryBudget.', path: 'retryBudget' },
+  { interfaces: ['HedgeOptions'], prefix: 'hedge.', path: 'hedge' },
   { interfaces: ['HttpCheckOptions', 'TcpCheckOptions'], prefix: 'check.', path: 'servers[0].check' },
   { interfaces: ['HttpProxyOptions'], prefix: 'httpProxy.', path: 'httpProxy' },
   { interfaces: ['MiddlewareOptions', 'UpgradeOptions'], prefix: '', path: undefined },
@@ -249,6 +251,8 @@ function defaultsOfTheCode(): Map<string, { value: unknown; allowed: string }> {
       servers: [{ address: '127.0.0.1:1', check: { type: 'http' } }],
       forwardfor: {},
       forwarded: {},
+      retryBudget: {},
+      hedge: {},
     });
   } finally {
     OptionReader.prototype.read = original;

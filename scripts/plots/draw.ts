@@ -1,4 +1,5 @@
 import type { Traffic } from '../../test/simulation/traffic.ts';
+import { curve, duration, escaped, HEIGHT, panel, STYLE, text } from './svg.ts';
 
 /** A column of a plot. */
 export interface Scene {
@@ -13,49 +14,12 @@ export interface Scene {
 const STEPS = 60;
 const STEP_WIDTH = 4;
 const WIDTH = STEPS * STEP_WIDTH;
-const HEIGHT = 84;
 const LEFT = 58;
 const GAP = 58;
 const TOP = 92;
 const ROW_GAP = 36;
 const PAGE_WIDTH = LEFT + 3 * WIDTH + 2 * GAP + 18;
 const PAGE_HEIGHT = TOP + 3 * HEIGHT + 2 * ROW_GAP + 32;
-
-interface Colours {
-  readonly paper: string;
-  readonly ink: string;
-  readonly faint: string;
-  readonly grid: string;
-  readonly servers: readonly string[];
-}
-
-const LIGHT: Colours = {
-  paper: '#ffffff',
-  ink: '#1f2328',
-  faint: '#59636e',
-  grid: '#d1d9e0',
-  servers: ['#d55e00', '#0072b2', '#009e73', '#b07aa1'],
-};
-const DARK: Colours = {
-  paper: '#0d1117',
-  ink: '#f0f6fc',
-  faint: '#9198a1',
-  grid: '#3d444d',
-  servers: ['#ff8c42', '#4493f8', '#3fb98a', '#d2a8c8'],
-};
-
-function colourRules({ paper, ink, faint, grid, servers }: Colours): string {
-  const ofServers = servers.map((colour, index) => `.f${index}{fill:${colour}}.l${index}{stroke:${colour}}`).join('');
-  return `.o{fill:${paper}}text{fill:${faint}}.h{fill:${ink}}.g{stroke:${grid}}.p{stroke:${ink}}${ofServers}`;
-}
-
-/** With paper of its own, as the page that shows it may be light or dark and not say so. */
-const STYLE = [
-  'text{font:12px system-ui,sans-serif}.h{font-weight:600}.t{font-size:16px}.e{text-anchor:end}.m{text-anchor:middle}',
-  '.c,.g{fill:none;stroke-width:1.5;stroke-linejoin:round}.g{stroke-width:1}.q{stroke-dasharray:3 2}',
-  colourRules(LIGHT),
-  `@media(prefers-color-scheme:dark){${colourRules(DARK)}}`,
-].join('');
 
 /** An SVG of scenes side by side: who gets the requests, how many each server has, and how long answers take. */
 export function drawPlot(title: string, description: string, scenes: readonly Scene[]): string {
@@ -91,46 +55,30 @@ function drawScene({ title, traffic, mostLoad, decades: [from, to] }: Scene, x: 
   const overall = `p50 ${duration(traffic.percentile(50))}, p99 ${duration(traffic.percentile(99))}`;
   return [
     text(x, TOP - 30, title, 'h'),
-    panel(x, first, 'share of the requests', [0, 0.5, 1], (height) => `${height * 100} %`),
+    panel(x, first, WIDTH, 'share of the requests', [0, 0.5, 1], (height) => `${height * 100} %`),
     // Each lies behind the one that is stacked below it.
     ...stacked(traffic, stepMs)
       .map((edge, index) => {
-        const area = `${curve(edge, x, first)}V${first + HEIGHT}H${x + STEP_WIDTH / 2}z`;
+        const area = `${curve(edge, x, first, STEP_WIDTH)}V${first + HEIGHT}H${x + STEP_WIDTH / 2}z`;
         return `<path class="f${index}" d="${area}"/>`;
       })
       .reverse(),
-    panel(x, second, 'requests in progress', [0, 0.5, 1], (height) => String(height * mostLoad)),
+    panel(x, second, WIDTH, 'requests in progress', [0, 0.5, 1], (height) => String(height * mostLoad)),
     ...servers.map((server, index) => {
       const loads = traffic.loads(server, stepMs).map((load) => load / mostLoad);
-      return `<path class="c l${index}" d="${curve(loads, x, second)}"/>`;
+      return `<path class="c l${index}" d="${curve(loads, x, second, STEP_WIDTH)}"/>`;
     }),
-    panel(x, third, `latency: ${overall}`, decadeTicks, (height) => duration(msAt(height))),
+    panel(x, third, WIDTH, `latency: ${overall}`, decadeTicks, (height) => duration(msAt(height))),
     ...[50, 99].map((percent) => {
       // Over three steps, as a 99th percentile of few requests says little.
       const heights = Array.from({ length: STEPS }, (_, step) =>
         heightOf(traffic.percentile(percent, { from: (step - 1) * stepMs, to: (step + 2) * stepMs })),
       );
-      return `<path class="${percent === 50 ? 'c p' : 'c p q'}" d="${curve(heights, x, third)}"/>`;
+      return `<path class="${percent === 50 ? 'c p' : 'c p q'}" d="${curve(heights, x, third, STEP_WIDTH)}"/>`;
     }),
     ...[0, 0.5, 1].map((part, index) =>
       text(x + part * WIDTH, third + HEIGHT + 18, duration(part * forMs), ['', 'm', 'e'][index]),
     ),
-  ].join('\n');
-}
-
-/** A heading, and an axis with its lines. */
-function panel(
-  x: number,
-  y: number,
-  title: string,
-  ticks: readonly number[],
-  label: (height: number) => string,
-): string {
-  const heights = ticks.map((tick) => rounded(y + HEIGHT * (1 - tick)));
-  return [
-    text(x, y - 8, title),
-    `<path class="g" d="${heights.map((height) => `M${x} ${height}h${WIDTH}`).join('')}"/>`,
-    ...ticks.map((tick, index) => text(x - 6, (heights[index] ?? 0) + 4, label(tick), 'e')),
   ].join('\n');
 }
 
@@ -144,31 +92,4 @@ function stacked(traffic: Traffic, stepMs: number): number[][] {
     edges.push([...below]);
   }
   return edges.map((edge) => edge.map((sum, step) => sum / Math.max(1, below[step] ?? 0)));
-}
-
-/** A line through the middle of each step. What is too high for the panel is cut off at its top. */
-function curve(heights: readonly number[], x: number, y: number): string {
-  const points = heights.map((height) => rounded(y + HEIGHT * (1 - Math.min(1, Math.max(0, height)))));
-  const steps = points.slice(1).map((point, index) => {
-    const rise = rounded(point - (points[index] ?? 0));
-    return `${STEP_WIDTH}${rise < 0 ? '' : ' '}${rise}`;
-  });
-  return `M${x + STEP_WIDTH / 2} ${points[0]}l${steps.join(' ')}`;
-}
-
-function text(x: number, y: number, content: string, name: string = ''): string {
-  return `<text x="${x}" y="${y}"${name ? ` class="${name}"` : ''}>${escaped(content)}</text>`;
-}
-
-function duration(ms: number): string {
-  if (ms === 0) return '0';
-  return ms < 1_000 ? `${Math.round(ms)} ms` : `${Number((ms / 1_000).toPrecision(2))} s`;
-}
-
-function rounded(value: number): number {
-  return Math.round(value * 10) / 10;
-}
-
-function escaped(content: string): string {
-  return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }

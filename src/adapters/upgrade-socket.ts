@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 
 /** The protocol that an upgrade asks for; never HTTP/2, which is negotiated otherwise (RFC 9113 §3.1). */
 export function protocolOf({ headers }: IncomingMessage): string | undefined {
-  const protocols = (headers.upgrade ?? '').split(',').map((protocol) => protocol.trim());
+  const protocols = (headers.upgrade ?? '').split(/[ \t]*,[ \t]*/);
   const kept = protocols.filter((protocol) => protocol !== '' && !/^h2c?$/i.test(protocol));
   return kept.length > 0 ? kept.join(', ') : undefined;
 }
@@ -58,7 +58,7 @@ export function readAsRequest(server: unknown, request: IncomingMessage, socket:
 function withoutUpgrade(name: string, value: string): string | undefined {
   if (name === 'upgrade' || name === 'http2-settings') return undefined;
   if (name !== 'connection') return value;
-  const kept = value.split(',').filter((option) => !/^\s*(?:upgrade|http2-settings)?\s*$/i.test(option));
+  const kept = value.split(',').filter((option) => !/^[ \t]*(?:upgrade|http2-settings)?[ \t]*$/i.test(option));
   return kept.length > 0 ? kept.join(',') : undefined;
 }
 

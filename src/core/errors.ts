@@ -1,28 +1,23 @@
+/** Who ended a request: client, server, pool (by a rule), or an operator; lower case: by not doing anything for too long. */
+type Ender = 'C' | 'c' | 'S' | 's' | 'P' | 'L' | 'R' | 'I' | 'K' | 'D' | 'U';
+
+/** Where it stood: request, tarpit, queue, connection, response head, data. */
+type RequestPhase = 'R' | 'T' | 'Q' | 'C' | 'H' | 'D';
+
 /** How a request ended, as HAProxy's log writes it (`%ts`): who ended it, then in which phase. `--` is a normal end. */
-export type TerminationFlags =
-  | '--'
-  | 'SC'
-  | 'sC'
-  | 'SQ'
-  | 'sQ'
-  | 'SH'
-  | 'sH'
-  | 'PH'
-  | 'PR'
-  | 'SD'
-  | 'sD'
-  | 'PD'
-  | 'CH'
-  | 'cH'
-  | 'CD'
-  | 'cD'
-  | 'CQ'
-  | 'CC'
-  | 'LR'
-  | 'IH'
-  | 'KC'
-  | 'KH'
-  | 'KD';
+export type TerminationFlags = '--' | `${Ender}${RequestPhase}`;
+
+/** Which time limit was reached: what stands behind `timeout` in HAProxy's words. `total` is ours. */
+export type TimeLimit =
+  | 'connect'
+  | 'server'
+  | 'client'
+  | 'queue'
+  | 'tarpit'
+  | 'tunnel'
+  | 'server-fin'
+  | 'client-fin'
+  | 'total';
 
 /** A stable code that tells what failed. */
 export type ErrorCode =
@@ -61,6 +56,7 @@ export interface ErrorDetails {
   status?: number;
   flags?: TerminationFlags;
   server?: string | undefined;
+  timeout?: TimeLimit | undefined;
   cause?: unknown;
 }
 
@@ -75,6 +71,8 @@ export class EvenkeelError extends Error {
   readonly flags: TerminationFlags;
   /** Name of the server it happened on, if one had been chosen. */
   readonly server: string | undefined;
+  /** The time limit that was reached, if one was. */
+  readonly timeout: TimeLimit | undefined;
 
   constructor(code: ErrorCode, details: ErrorDetails = {}) {
     const known = ERRORS[code];
@@ -83,6 +81,7 @@ export class EvenkeelError extends Error {
     this.status = details.status ?? known.status;
     this.flags = details.flags ?? known.flags;
     this.server = details.server;
+    this.timeout = details.timeout;
   }
 }
 

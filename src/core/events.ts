@@ -1,4 +1,4 @@
-import type { TerminationFlags } from './errors.ts';
+import type { EvenkeelError, TerminationFlags, TimeLimit } from './errors.ts';
 
 /** Payload of `server:up` and `server:down`. */
 export interface ServerHealthEvent {
@@ -59,8 +59,14 @@ export interface RequestEvent {
   readonly status: number;
   /** HAProxy's termination flags; `--` is a normal end. */
   readonly flags: TerminationFlags;
+  /** The time limit that ended it, if one did. */
+  readonly timeout: TimeLimit | undefined;
+  /** What it failed with; `undefined` where a server answered it, its client left, or its answer was cut. */
+  readonly error: EvenkeelError | undefined;
   /** Attempts after the first. */
   readonly retries: number;
+  /** Second attempts beside one that was slow: hedges. */
+  readonly hedges: number;
   /** It was answered by, or last tried on, another server than the first. */
   readonly redispatched: boolean;
   /** Time waited for a server, in milliseconds. */

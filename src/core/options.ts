@@ -80,6 +80,14 @@ export class OptionReader {
     );
   }
 
+  /** A number that need not be whole. */
+  number<D>(key: string, { default: fallback, min = 0, max = Number.MAX_VALUE }: Range & { default: D }): number | D {
+    const allowed = max === Number.MAX_VALUE ? `a number of at least ${min}` : `a number from ${min} to ${max}`;
+    return this.read(key, fallback, allowed, (value) =>
+      typeof value === 'number' && value >= min && value <= max ? value : undefined,
+    );
+  }
+
   durationMs<D>(
     key: string,
     { default: fallback, min = 0, max = Number.POSITIVE_INFINITY }: Range & { default: D },

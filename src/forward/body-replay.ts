@@ -1,5 +1,6 @@
 import type { ClientRequest } from '../core/exchange.ts';
 import type { RequestFraming } from '../http1/request-head.ts';
+import { BodyMemory } from './body-memory.ts';
 
 /** Takes a request's body on its way to a server. */
 export interface BodySink {
@@ -21,8 +22,9 @@ export interface BodySink {
 export class RequestBody {
   readonly framing: RequestFraming;
   readonly #limit: number;
+  readonly #memory: BodyMemory;
   #source: ClientRequest | undefined;
-  /** Everything read so far; `undefined` once it exceeded the limit. */
+  /** Everything read so far; `undefined` once it exceeded the limit, or is of no use any more. */
   #kept: Buffer[] | undefined = [];
   #keptBytes = 0;
   #received = 0;
@@ -32,10 +34,16 @@ export class RequestBody {
   #sink: BodySink | undefined;
   #peek: { readonly limit: number; readonly done: () => void } | undefined = undefined;
 
-  private constructor(framing: RequestFraming, source: ClientRequest | undefined, limit: number) {
+  private constructor(
+    framing: RequestFraming,
+    source: ClientRequest | undefined,
+    limit: number,
+    memory: BodyMemory = new BodyMemory(Number.POSITIVE_INFINITY),
+  ) {
     this.framing = framing;
     this.#source = source;
     this.#limit = limit;
+    this.#memory = memory;
     this.#ended = source === undefined;
   }
 
@@ -52,11 +60,11 @@ export class RequestBody {
     return body;
   }
 
-  /** A body still to be read; up to `limit` bytes of it are kept. */
-  static from(source: ClientRequest, framing: RequestFraming, limit: number): RequestBody {
+  /** A body still to be read; up to `limit` bytes of it are kept, while `memory` has room for them. */
+  static from(source: ClientRequest, framing: RequestFraming, limit: number, memory: BodyMemory): RequestBody {
     // Somebody else listens to it, and has it flow from the next tick on: before a server is there to take it.
     if (source.readableFlowing) source.pause();
-    return new RequestBody(framing, source, limit);
+    return new RequestBody(framing, source, limit, memory);
   }
 
   /** All that was read is still held, so that it can be sent again. */
@@ -115,12 +123,21 @@ export class RequestBody {
     if (!this.#ended) this.#source?.resume();
   }
 
+  /** Nobody will ask for it again: what is held is given back. */
+  forget(): void {
+    // What has no source holds no memory of the pool's; some of it is shared by all requests.
+    if (!this.#source || !this.#kept) return;
+    this.#kept = undefined;
+    this.#memory.give(this.#keptBytes);
+  }
+
   /** Reads and forgets what still comes, up to `limit` bytes, then calls back unless all had come. */
   drain(limit: number, exceeded: () => void): void {
     const source = this.#source;
     // What has no source is shared by all requests without a body.
     if (this.#ended || this.#broken || !source) return;
-    this.#kept = undefined;
+    this.forget();
+    this.#peek = undefined;
     let left = limit;
     this.#sink = {
       onRequestBody: (chunk) => {
@@ -193,9 +210,15 @@ export class RequestBody {
 
   #keep(chunk: Buffer): void {
     if (!this.#kept) return;
-    this.#keptBytes += chunk.length;
+    const { length } = chunk;
     // What was peeked at has to be held until it is sent, however little is kept otherwise.
-    if (this.#keptBytes > this.#limit && !this.#peek) this.#kept = undefined;
-    else this.#kept.push(chunk);
+    const fits = this.#keptBytes + length <= this.#limit && this.#memory.fits(length);
+    if (!fits && !this.#peek) {
+      this.forget();
+      return;
+    }
+    this.#memory.take(length);
+    this.#keptBytes += length;
+    this.#kept.push(chunk);
   }
 }

@@ -33,6 +33,9 @@ export function writeResponseHead(response: ClientResponse, { status, reason, he
     response.writeHead(status);
     return;
   }
+  // A middleware may have made a HEAD of a GET: then a length without a body would have the client wait for more, and the
+  // next response taken for it. With this, Node throws at the end of such a response, and it is cut.
+  if (response.req.method === 'HEAD') response.strictContentLength = true;
   const headers = response.req.httpVersionMinor === 0 ? withoutTrailer(given) : given;
   // The array is the fast way, but it silently drops all earlier values of a name that is in both.
   if (response.getHeaderNames().length === 0) {
@@ -48,9 +51,12 @@ function withoutTrailer(headers: readonly string[]): string[] {
   return headers.filter((_text, index) => (headers[index & ~1] as string).toLowerCase() !== 'trailer');
 }
 
-/** Sends the head now: Node holds it back over HTTP/1 until something of the body is written. */
+/**
+ * Sends the head now: Node holds it back over HTTP/1 until something of the body is written. `flushHeaders` would write it in
+ * UTF-8, and with it every byte beyond ASCII as two. A `write` that a middleware has put in place may hold an empty piece back.
+ */
 export function flushResponseHead(response: ClientResponse): void {
-  if (response instanceof ServerResponse) response.flushHeaders();
+  if (response instanceof ServerResponse) ServerResponse.prototype.write.call(response, '', 'latin1');
 }
 
 function addFields(response: ClientResponse, headers: readonly string[]): void {

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { ClientSession, ConnectionPool } from '../connections/connection-pool.ts';
 import type { DialTarget } from '../connections/dial.ts';
 import type { ClientRequest, ClientResponse } from '../core/exchange.ts';
-import type { Outcome } from '../core/outcome.ts';
+import type { Outcome, Sent } from '../core/outcome.ts';
 import type { OutgoingRequest } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { Server } from '../servers/server.ts';
@@ -50,7 +50,13 @@ export interface HttpExchange extends OutgoingRequest {
   /** It has become a tunnel, which looks after both its ends by itself. */
   tunnelling: boolean;
   /**
-   * A final response's head is there. May change it.
+   * A final response's head is there.
+   * @param sent how far the request had got
+   * @returns whether the request goes to a server again in place of the response going to the client
+   */
+  repeatsAfter(status: number, sent: Sent): boolean;
+  /**
+   * A final response is about to be passed on. May change its head.
    * @returns what to refuse it with, or `undefined` to pass it on
    */
   onResponse(head: MutableHead): Outcome | undefined;

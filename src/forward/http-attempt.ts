@@ -1,8 +1,14 @@
 import type { Socket } from 'node:net';
 import type { ClientSession } from '../connections/connection-pool.ts';
 import type { Expiring } from '../core/deadlines.ts';
-import { type ErrorCode, type ErrorDetails, EvenkeelError, type TerminationFlags } from '../core/errors.ts';
-import type { FailureReason, Outcome } from '../core/outcome.ts';
+import {
+  type ErrorCode,
+  type ErrorDetails,
+  EvenkeelError,
+  type TerminationFlags,
+  type TimeLimit,
+} from '../core/errors.ts';
+import type { FailureReason, Outcome, Sent } from '../core/outcome.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import {
   atTurn,
@@ -18,6 +24,13 @@ import { Tunnel, writeSwitchingHead } from './upgrade.ts';
 
 /** Body bytes that a client may still send after its answer, so that it reads the answer and not a reset. */
 const DRAIN_BYTES = 65_536;
+
+const CLIENT_TIMEOUT: ErrorDetails = {
+  status: 408,
+  flags: 'cH',
+  timeout: 'client',
+  message: 'the client stopped sending its request',
+};
 
 /** Waiting for the connection, for the response's head, for its body; or all is over. */
 export type Phase = 'connecting' | 'waiting' | 'streaming' | 'over';
@@ -164,19 +177,26 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
   onDeadline(): void {
     switch (this.phase) {
       case 'connecting':
-        this.fail('conn-failure', 'EK_CONNECT_TIMEOUT', {});
+        this.fail('conn-failure', 'EK_CONNECT_TIMEOUT', { timeout: 'connect' });
         break;
       case 'waiting':
-        if (this.#waitsForClient())
-          this.refuse('EK_ABORTED', { status: 408, flags: 'cH', message: 'the client stopped sending its request' });
-        else this.fail('response-timeout', 'EK_SERVER_TIMEOUT', {});
+        if (this.#waitsForClient()) this.refuse('EK_ABORTED', CLIENT_TIMEOUT);
+        else this.fail('response-timeout', 'EK_SERVER_TIMEOUT', { timeout: 'server' });
         break;
       case 'streaming':
-        this.cut(this.#onClientDrain || this.#waitsForClient() ? 'cD' : 'sD');
+        if (this.#onClientDrain || this.#waitsForClient()) this.cut('cD', 'client');
+        else this.cut('sD', 'server');
         break;
       case 'over':
         break;
     }
+  }
+
+  /** Gives the response up, where the request goes to a server again in its place. */
+  protected discards({ status }: ResponseHead): boolean {
+    if (!this.exchange.repeatsAfter(status, this.#sent)) return false;
+    this.end({ kind: 'discarded', status });
+    return true;
   }
 
   /**
@@ -242,6 +262,14 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
     this.endpoint.server.counters.bout += bytes;
   }
 
+  get #sent(): Sent {
+    const { phase, upload, exchange } = this;
+    if (phase === 'connecting') return 'nothing';
+    if (upload?.started) return 'body';
+    // A server that has not asked for the body yet cannot have done what the request is for.
+    return upload && !upload.complete && exchange.expectContinue ? 'nothing' : 'head';
+  }
+
   #waitsForClient(): boolean {
     const { upload } = this;
     if (upload === undefined || upload.complete || upload.heldUp) return false;
@@ -268,7 +296,7 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
     this.end({
       kind: 'failed',
       reason,
-      sent: this.phase === 'connecting' ? 'nothing' : this.upload?.started ? 'body' : 'head',
+      sent: this.#sent,
       onReusedConnection: this.reused && !this.connection.received,
       error,
     });
@@ -278,9 +306,9 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
     this.end({ kind: 'refused', error: new EvenkeelError(code, { ...details, server: this.endpoint.server.name }) });
   }
 
-  protected cut(flags: TerminationFlags): void {
+  protected cut(flags: TerminationFlags, timeout?: TimeLimit): void {
     cutResponse(this.exchange.clientResponse);
-    this.end({ kind: 'cut', status: this.#status, flags });
+    this.end({ kind: 'cut', status: this.#status, flags, timeout });
   }
 
   /** Ends with the connection given up. */

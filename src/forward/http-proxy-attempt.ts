@@ -1,11 +1,17 @@
 import type { IncomingMessage, ClientRequest as NodeRequest } from 'node:http';
 import type { Socket } from 'node:net';
 import { serverName } from '../connections/dial.ts';
-import { type ErrorCode, type ErrorDetails, EvenkeelError, type TerminationFlags } from '../core/errors.ts';
+import {
+  type ErrorCode,
+  type ErrorDetails,
+  EvenkeelError,
+  type TerminationFlags,
+  type TimeLimit,
+} from '../core/errors.ts';
 import type { FailureReason } from '../core/outcome.ts';
 import { clientHost, UnsendableField } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
-import { flushResponseHead, writeBody, writeTrailers } from './client-response.ts';
+import { endResponse, flushResponseHead, writeBody, writeTrailers } from './client-response.ts';
 import type { Endpoint, HttpExchange, OutcomeSink } from './forwarder.ts';
 import { HttpAttempt } from './http-attempt.ts';
 import { type Destination, type Route, redirectTarget } from './http-proxy-agent.ts';
@@ -136,6 +142,7 @@ export class HttpProxyAttempt
   // The response, as our parser sees it ahead of Node's
 
   onWhole(head: ResponseHead, body: string): void {
+    if (this.#discards(head)) return;
     this.#head = head;
     this.#received = body.length;
     if (head.status === 101 && (head.upgrade === undefined || this.exchange.upgrade === undefined))
@@ -143,9 +150,15 @@ export class HttpProxyAttempt
   }
 
   onHead(head: ResponseHead): void {
+    if (this.#discards(head)) return;
     this.#head = head;
     this.#received = 0;
     this.touch();
+  }
+
+  /** Decided before Node's client and listeners see it. What a redirect has led to is not asked again. */
+  #discards(head: ResponseHead): boolean {
+    return this.phase === 'waiting' && !this.#redirected && this.discards(head);
   }
 
   onBody(_buffer: Uint8Array, start: number, end: number): void {
@@ -165,7 +178,7 @@ export class HttpProxyAttempt
   }
 
   override onDeadline(): void {
-    if (this.phase === 'connecting' && this.#redirected) this.#failRedirect(undefined);
+    if (this.phase === 'connecting' && this.#redirected) this.#failRedirect(undefined, 'connect');
     else super.onDeadline();
   }
 
@@ -213,7 +226,7 @@ export class HttpProxyAttempt
       return;
     }
     writeTrailers(clientResponse, this.#trailers);
-    clientResponse.end();
+    endResponse(clientResponse, '');
     const keptAlive = this.#head?.keepAlive === true && this.#call?.sent === true;
     this.partWithServer(keptAlive && !this.#redirected && !excess);
     this.answered();
@@ -231,9 +244,9 @@ export class HttpProxyAttempt
   }
 
   /** Not the server's fault alone, so not tried again. */
-  #failRedirect(cause: Error | undefined): void {
+  #failRedirect(cause: Error | undefined, timeout?: TimeLimit): void {
     const why = cause ? `: ${cause.message}` : '';
-    this.fail('local', 'EK_BAD_RESPONSE', { cause, message: `a redirect could not be followed${why}` });
+    this.fail('local', 'EK_BAD_RESPONSE', { cause, timeout, message: `a redirect could not be followed${why}` });
   }
 
   protected override fail(reason: FailureReason, code: ErrorCode, details: ErrorDetails): void {
@@ -241,9 +254,9 @@ export class HttpProxyAttempt
     super.fail(reason, code, details);
   }
 
-  protected override cut(flags: TerminationFlags): void {
-    if (flags[0] !== 'C' && flags[0] !== 'c') this.#tell('EK_CUT', { flags });
-    super.cut(flags);
+  protected override cut(flags: TerminationFlags, timeout?: TimeLimit): void {
+    if (flags[0] !== 'C' && flags[0] !== 'c') this.#tell('EK_CUT', { flags, timeout });
+    super.cut(flags, timeout);
   }
 
   #tell(code: ErrorCode, details: ErrorDetails): void {

@@ -133,7 +133,8 @@ export class HttpProxyCall implements Upload, BodySink {
       process.nextTick(uncork, socket);
     }
     if (expectContinue) request.setHeader('expect', '100-continue');
-    request.flushHeaders();
+    // `flushHeaders` would write them in UTF-8.
+    request.write('', 'latin1');
     // A client that waits for a 100 sends nothing yet; one that does not wait need not be held up.
     body.start(this);
   }

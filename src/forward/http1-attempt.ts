@@ -132,6 +132,7 @@ export class Http1Attempt extends HttpAttempt<Http1Connection> implements Connec
   }
 
   #respond(head: ResponseHead): boolean {
+    if (this.discards(head)) return false;
     this.#keepAlive = head.keepAlive;
     return this.respond(head);
   }

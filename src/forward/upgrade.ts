@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Deadlines, Expiring } from '../core/deadlines.ts';
 import type { Environment } from '../core/environment.ts';
-import type { TerminationFlags } from '../core/errors.ts';
+import type { TerminationFlags, TimeLimit } from '../core/errors.ts';
 import type { Endpoint, HttpExchange, MutableHead, OutcomeSink } from './forwarder.ts';
 
 /** The server's end of a tunnel, and how to be rid of it. */
@@ -114,7 +114,8 @@ export class Tunnel implements Expiring {
   }
 
   onDeadline(): void {
-    this.#end(this.#serverEnded ? 'cD' : 'sD');
+    if (this.#serverEnded) this.#end('cD', 'client-fin');
+    else this.#end('sD', this.#clientEnded ? 'server-fin' : 'tunnel');
   }
 
   readonly #toClient = (chunk: Buffer): void => {
@@ -172,10 +173,12 @@ export class Tunnel implements Expiring {
     deadlines.moveTo(this, environment.now() + limitMs);
   }
 
-  #end(flags: TerminationFlags): void {
+  #end(flags: TerminationFlags, timeout?: TimeLimit): void {
     if (this.#over) return;
     this.#tearDown();
-    this.#sink.onOutcome(flags === '--' ? { kind: 'answered', status: 101 } : { kind: 'cut', status: 101, flags });
+    this.#sink.onOutcome(
+      flags === '--' ? { kind: 'answered', status: 101 } : { kind: 'cut', status: 101, flags, timeout },
+    );
   }
 
   #tearDown(): void {

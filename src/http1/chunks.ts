@@ -7,6 +7,10 @@ const MAX_CHUNK_LINE = 4_096;
 /** HAProxy h1.c:h1_parse_chunk_size refuses larger chunks. */
 const MAX_CHUNK = 0x7fff_ffff;
 
+/** `;name`, `;name=token`, `;name="text"`: RFC 9112 §7.1.1 without its bad white space, as llhttp has it, too. */
+const EXTENSIONS =
+  /^(?:;[!#$%&'*+.^_`|~\w-]+(?:=(?:[!#$%&'*+.^_`|~\w-]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)*\r\n$/;
+
 const CR = 13;
 const LF = 10;
 const SEMICOLON = 59;
@@ -29,9 +33,10 @@ export function chunkSize(line: string, complete: boolean): number {
   const code = line.charCodeAt(at);
   if (at < line.length && (at === 0 || (code !== CR && code !== SEMICOLON)))
     throw new BadMessage('an illegal chunk size');
-  // Extensions are dropped (RFC 9112 §7.1.1), but no control may hide in them.
-  if (complete && !/^(?:;[\t\x20-\x7e\x80-\xff]*)?\r\n$/.test(line.slice(at)))
+  // Extensions are dropped, but nothing may hide in them that the next reader could take for the end of the line.
+  if (complete && code === SEMICOLON && !EXTENSIONS.test(line.slice(at)))
     throw new BadMessage('an illegal chunk extension');
+  if (complete && code === CR && at + 2 !== line.length) throw new BadMessage('an illegal chunk size');
   return size;
 }
 

@@ -1,4 +1,5 @@
 import { type BlockList, isIP, isIPv6 } from 'node:net';
+import { trimmed } from './characters.ts';
 
 /** How a request's body is framed on its way to the server: none, chunked, or this many bytes. */
 export type RequestFraming = 'none' | 'chunked' | number;
@@ -154,12 +155,7 @@ export function clientHost(headers: FieldMap): string | undefined {
 function namedByConnection(connection: string | readonly string[]): ReadonlySet<string> | undefined {
   const text = typeof connection === 'string' ? connection : connection.join(',');
   if (/^(?:keep-alive|close|upgrade)$/i.test(text)) return undefined;
-  return new Set(
-    text
-      .toLowerCase()
-      .split(',')
-      .map((name) => name.trim()),
-  );
+  return new Set(text.toLowerCase().split(',').map(trimmed));
 }
 
 /** The lines of each field that came more than once; `undefined` when none did. */

@@ -1,4 +1,4 @@
-import { FIELD_VALUE, TOKEN } from './characters.ts';
+import { FIELD_VALUE, TOKEN, trimmed } from './characters.ts';
 
 /** Largest response head, status line and blank line included, in bytes. */
 export const MAX_HEAD_BYTES = 16_384;
@@ -23,7 +23,7 @@ export interface ResponseHead {
   readonly keepAlive: boolean;
   /** What `Keep-Alive: timeout=N` promises, in milliseconds. */
   readonly keepAliveTimeoutMs: number | undefined;
-  /** The `Upgrade` field, where `Connection` names it. */
+  /** The `Upgrade` field, where `Connection` names it and it is not empty. */
   readonly upgrade: string | undefined;
   /** NTLM or Negotiate asks to authenticate the connection and not the request (RFC 4559 §6). */
   readonly authenticatesConnection: boolean;
@@ -39,12 +39,15 @@ const SPACE = 32;
 const TAB = 9;
 const COLON = 58;
 
-/** Reads fields from `start` up to the empty line before `end` and hands each to `field`. Returns their number. */
+/**
+ * Reads fields from `start` up to the empty line before `end` and hands each to `field`, with the white space that stood
+ * behind its value. Returns their number.
+ */
 export function parseFields(
   text: string,
   start: number,
   end: number,
-  field: (name: string, value: string) => void,
+  field: (name: string, value: string, padding: string) => void,
 ): number {
   let at = start;
   let count = 0;
@@ -70,7 +73,7 @@ export function parseFields(
     }
     // `text` ends in CRLF at `end`, so a line always stops before it.
     if (code !== CR || text.charCodeAt(at + 1) !== 10) throw new BadMessage('an illegal character in a field value');
-    field(name, text.substring(valueStart, valueEnd));
+    field(name, text.substring(valueStart, valueEnd), at === valueEnd ? '' : text.substring(valueEnd, at));
     at += 2;
   }
   return count;
@@ -98,11 +101,15 @@ class HeadReader {
     this.trailer = false;
   }
 
-  readonly field = (name: string, value: string): void => {
+  readonly field = (name: string, value: string, padding: string): void => {
     // Only names of these lengths matter here, so most fields cost no lower-casing.
     switch (name.length) {
       case 2:
         if (name.toLowerCase() === 'te') return;
+        break;
+      case 6:
+        // Means nothing in a response, and Node would write the whole head in UTF-8 at once for it.
+        if (name.toLowerCase() === 'expect') return;
         break;
       case 7:
         switch (name.toLowerCase()) {
@@ -140,6 +147,8 @@ class HeadReader {
       case 17:
         if (name.toLowerCase() === 'transfer-encoding') {
           if (this.transferEncoding !== undefined) throw new BadMessage('two Transfer-Encoding fields');
+          // White space by RFC 9112 §5.1, but to llhttp a part of the word: it reads no chunks then.
+          if (padding.includes('\t')) throw new BadMessage('a tab behind Transfer-Encoding');
           this.transferEncoding = value;
           return;
         }
@@ -157,7 +166,7 @@ class HeadReader {
   /** Equal values, in several fields or in a list, are one (RFC 9110 §8.6); anything else cannot be trusted. */
   #contentLength(name: string, value: string): void {
     if (value.includes(',')) {
-      for (const part of value.split(',')) this.#contentLength(name, part.trim());
+      for (const part of value.split(',')) this.#contentLength(name, trimmed(part));
       return;
     }
     let length = 0;
@@ -203,6 +212,7 @@ export function parseResponseHead(text: string, end: number, method: string): Re
   if (hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || ones < 0 || ones > 9)
     throw new BadMessage('an illegal status code');
   const status = hundreds * 100 + tens * 10 + ones;
+  if (minor === 0 && status < 200 && status !== 101) throw new BadMessage('an interim response of HTTP/1.0');
   let at = 12;
   if (text.charCodeAt(at) === SPACE) at++;
   else if (text.charCodeAt(at) !== CR) throw new BadMessage('an illegal status code');
@@ -222,10 +232,10 @@ export function parseResponseHead(text: string, end: number, method: string): Re
   if (connection === 'close') keepAlive = false;
   else if (connection === 'keep-alive') keepAlive = true;
   else if (connection !== undefined) {
-    const tokens = connection.toLowerCase().split(',').map(trim);
+    const tokens = connection.toLowerCase().split(',').map(trimmed);
     if (tokens.includes('close')) keepAlive = false;
     else if (minor === 0) keepAlive = tokens.includes('keep-alive');
-    if (tokens.includes('upgrade')) upgrade = read.upgrade;
+    if (tokens.includes('upgrade')) upgrade = read.upgrade || undefined;
     headers = withoutFields(headers, tokens);
   }
 
@@ -265,10 +275,6 @@ export function parseResponseHead(text: string, end: number, method: string): Re
   };
 }
 
-function trim(text: string): string {
-  return text.trim();
-}
-
 /** Drops the fields that `Connection` names; `content-length` only when asked, since it is framing and not an option. */
 function withoutFields(headers: string[], names: readonly string[], framing = false): string[] {
   const kept: string[] = [];
@@ -295,6 +301,15 @@ const NEVER_A_TRAILER: ReadonlySet<string> = new Set([
     'www-authenticate',
   ],
 ]);
+
+/**
+ * Refuses a field behind a body that would say once more how long it is: whoever merges trailers with the head's fields
+ * would read another message.
+ * @throws {BadMessage}
+ */
+export function refuseFraming(name: string): void {
+  if (/^(?:content-length|transfer-encoding)$/i.test(name)) throw new BadMessage(`${name} in the trailers`);
+}
 
 /** Whether a field may stand behind a body. */
 export function mayBeTrailer(name: string): boolean {

@@ -6,6 +6,7 @@ import {
   parseFields,
   parseResponseHead,
   type ResponseHead,
+  refuseFraming,
 } from './response-head.ts';
 
 /** Most interim (1xx) responses before a final one. */
@@ -233,6 +234,7 @@ export class ResponseParser {
     }
     const trailers: string[] = [];
     parseFields(text, 0, blank + 2, (name, value) => {
+      refuseFraming(name);
       if (mayBeTrailer(name)) trailers.push(name, value);
     });
     this.#end(trailers);

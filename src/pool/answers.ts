@@ -2,13 +2,14 @@ import { readFileSync } from 'node:fs';
 import { type ServerResponse, STATUS_CODES } from 'node:http';
 import { atOnce } from '../core/at-once.ts';
 import type { RequestContext } from '../core/context.ts';
-import type { EvenkeelError } from '../core/errors.ts';
+import type { ErrorCode, EvenkeelError } from '../core/errors.ts';
 import type { ClientRequest, ClientResponse } from '../core/exchange.ts';
 import { type OptionReader, OptionReader as Reader, show } from '../core/options.ts';
 import type { RequestBody } from '../forward/body-replay.ts';
 import { isFieldValue, isToken } from '../http1/characters.ts';
 import { parseResponseHead } from '../http1/response-head.ts';
-import { UNTOUCHABLE } from './rules.ts';
+import type { Ruling } from './rule-answers.ts';
+import { type ReportFault, UNTOUCHABLE } from './rule-fields.ts';
 
 /** An answer of the user's own in place of one of ours. */
 export interface ErrorAnswer {
@@ -37,11 +38,17 @@ export interface Answers {
   readonly retryAfterSeconds: number | undefined;
 }
 
-/** HAProxy http.c:http_err_codes and ours: the statuses that can be answered otherwise. */
-const STATUSES: ReadonlySet<number> = new Set([400, 404, 408, 500, 501, 502, 503, 504]);
+/** The statuses that can be answered otherwise: those of HAProxy http.c:http_err_codes that are errors. */
+const STATUSES: ReadonlySet<number> = new Set([
+  ...[400, 401, 403, 404, 405, 407, 408, 410, 413, 414, 421, 422, 425, 429, 431],
+  ...[500, 501, 502, 503, 504],
+]);
 
-/** Reads `errorfiles` and `retryAfter`. */
-export function readAnswers(read: OptionReader): Answers {
+/**
+ * Reads `errorfiles` and `retryAfter`.
+ * @param sheds the pool refuses what is too much for it, and its clients had better know for how long
+ */
+export function readAnswers(read: OptionReader, sheds: boolean): Answers {
   const files = new Map<number, (context: RequestContext) => Answer>();
   const option = read.object('errorfiles');
   for (const key of Object.keys((read.any('errorfiles') as object | undefined) ?? {})) {
@@ -54,7 +61,7 @@ export function readAnswers(read: OptionReader): Answers {
       if (file) files.set(status, file);
     }
   }
-  const retryAfterMs = read.durationMs('retryAfter', { default: undefined, max: 86_400_000 });
+  const retryAfterMs = read.durationMs('retryAfter', { default: sheds ? 1_000 : undefined, max: 86_400_000 });
   return { files, retryAfterSeconds: retryAfterMs === undefined ? undefined : Math.ceil(retryAfterMs / 1000) };
 }
 
@@ -78,7 +85,8 @@ function readFile(
   return answer && (() => answer);
 }
 
-function readAnswer(read: Reader, status: number): Answer {
+/** Reads an answer; `status` is the one that it has unless it says otherwise. */
+export function readAnswer(read: Reader, status: number): Answer {
   const headers: [string, string | readonly string[]][] = [];
   const fields = read.read('headers', {}, "an object of fields: { 'content-type': 'text/html' }", (value) =>
     typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined,
@@ -124,10 +132,10 @@ function readMessage(read: Reader): Answer | undefined {
 }
 
 /** Our own answer: small, and naming no server. JSON for who asks for JSON and not for HTML. */
-export function plainAnswer(error: EvenkeelError, status: number, accept: string | undefined): Answer {
+export function plainAnswer(code: ErrorCode | undefined, status: number, accept: string | undefined): Answer {
   const reason = STATUS_CODES[status] ?? 'Error';
   const json = accept !== undefined && /application\/json/i.test(accept) && !/text\/html/i.test(accept);
-  const body = json ? JSON.stringify({ status, error: reason, code: error.code }) : `${status} ${reason}\n`;
+  const body = json ? JSON.stringify({ status, error: reason, code }) : `${status} ${reason}\n`;
   return {
     status,
     headers: [
@@ -142,31 +150,47 @@ export function plainAnswer(error: EvenkeelError, status: number, accept: string
 export const DRAIN_BYTES = 65_536;
 
 /** What is answered. */
-interface Refused {
+export interface Answered {
   readonly clientRequest: ClientRequest;
   readonly clientResponse: ClientResponse;
   readonly body: RequestBody;
   readonly upgrade: string | undefined;
+  readonly expectContinue: boolean;
   readonly context: RequestContext;
 }
 
 /** Answers a request that failed: the user's own answer where there is one, else ours. Gives the status. */
-export function writeAnswer(
-  answers: Answers,
-  refused: Refused,
-  error: EvenkeelError,
-  report: (sample: string, error: unknown) => void,
-): number {
-  const { clientRequest, body } = refused;
-  const response = refused.clientResponse as ServerResponse;
-  const { status, headers, body: bytes } = answerFor(answers, refused, error, report);
+export function writeError(answers: Answers, answered: Answered, error: EvenkeelError, report: ReportFault): number {
+  const answer = errorAnswer(answers, answered, error.status, error.code, report);
+  const headers = [...answer.headers];
+  if (answers.retryAfterSeconds !== undefined && WAITED_FOR_A_SLOT.has(error.code))
+    headers.push(['retry-after', String(answers.retryAfterSeconds)]);
+  return write(answered, { ...answer, headers }, closes(answered, error));
+}
+
+/** Gives the answer of a rule, completed by the user's own of that status where there is one, else by ours. Gives the status. */
+export function writeRuling(answers: Answers, answered: Answered, ruling: Ruling, report: ReportFault): number {
+  const { status, headers, body } = ruling;
+  // A client that was never told to go on may send its body or not: its next bytes could be taken for either.
+  const closing = answered.upgrade !== undefined || answered.expectContinue;
+  if (body !== undefined) return write(answered, { status, headers, body }, closing);
+  const answer = errorAnswer(answers, answered, status, undefined, report);
+  return write(answered, { ...answer, headers: [...answer.headers, ...headers] }, closing);
+}
+
+/** Gives an answer of that status that belongs to no failure. */
+export function writeStatus(answers: Answers, answered: Answered, status: number, report: ReportFault): void {
+  write(answered, errorAnswer(answers, answered, status, undefined, report), false);
+}
+
+function write(answered: Answered, { status, headers, body: bytes }: Answer, closing: boolean): number {
+  const { clientRequest, body } = answered;
+  const response = answered.clientResponse as ServerResponse;
   response.statusCode = status;
   for (const name of response.getHeaderNames()) if (DESCRIBES_A_BODY.has(name)) response.removeHeader(name);
   for (const [name, value] of headers) response.setHeader(name, value);
-  if (status !== 204) response.setHeader('content-length', bytes.length);
-  if (answers.retryAfterSeconds !== undefined && WAITED_FOR_A_SLOT.has(error.code))
-    response.setHeader('retry-after', String(answers.retryAfterSeconds));
-  if (clientRequest.httpVersionMajor === 1 && closes(refused, error)) response.setHeader('connection', 'close');
+  if (status !== 204 && status !== 304) response.setHeader('content-length', bytes.length);
+  if (clientRequest.httpVersionMajor === 1 && closing) response.setHeader('connection', 'close');
   response.end(bytes);
   body.drain(DRAIN_BYTES, () => clientRequest.destroy());
   return status;
@@ -185,23 +209,24 @@ const DESCRIBES_A_BODY: ReadonlySet<string> = new Set([
 const WAITED_FOR_A_SLOT: ReadonlySet<string> = new Set(['EK_QUEUE_FULL', 'EK_QUEUE_TIMEOUT']);
 
 /** After these the client's connection cannot be trusted to be at the start of a request, or should not be used on. */
-function closes({ upgrade }: Refused, error: EvenkeelError): boolean {
+function closes({ upgrade }: Answered, error: EvenkeelError): boolean {
   return upgrade !== undefined || error.code === 'EK_CLOSED' || error.flags === 'PR' || error.flags === 'cH';
 }
 
-function answerFor(
+function errorAnswer(
   { files }: Answers,
-  { clientRequest, context }: Refused,
-  error: EvenkeelError,
-  report: (sample: string, error: unknown) => void,
+  { clientRequest, context }: Answered,
+  status: number,
+  code: ErrorCode | undefined,
+  report: ReportFault,
 ): Answer {
-  const file = files.get(error.status);
+  const file = files.get(status);
   if (file) {
     try {
       return file(context);
     } catch (fault) {
-      report(`errorfiles.${error.status}`, fault);
+      report(`errorfiles.${status}`, fault);
     }
   }
-  return plainAnswer(error, error.status, clientRequest.headers.accept);
+  return plainAnswer(code, status, clientRequest.headers.accept);
 }

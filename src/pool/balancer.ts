@@ -57,6 +57,11 @@ export class Balancer implements PoolView {
     return this.#options.allbackups ? this.#backupCount : Math.min(1, this.#backupCount);
   }
 
+  /** Active servers that may be picked. HAProxy: `srv_act`. */
+  get activeCount(): number {
+    return this.#activeCount;
+  }
+
   add(server: BackendServer): void {
     this.#servers.push(server);
     this.changed(server);
@@ -118,6 +123,18 @@ export class Balancer implements PoolView {
     if (server.scheduledWeight > 0) this.#tell((scheduler) => scheduler.freed?.(server), server);
   }
 
+  /** More or fewer wait for the server, or it has more or fewer slots. */
+  queueChanged(server: BackendServer): void {
+    if (server.scheduledWeight > 0) this.#tell((scheduler) => scheduler.reweigh(server), server);
+  }
+
+  /** Whether the server takes what any may have: it is usable, and its group is in charge. */
+  hasItsTurn(server: BackendServer): boolean {
+    if (server.scheduledWeight === 0) return false;
+    if (!server.backup) return true;
+    return this.#activeCount === 0 && (this.#options.allbackups || server === this.#seatedBackup);
+  }
+
   /** Whether `observed` is of use. */
   get observes(): boolean {
     return this.#active.observed !== undefined;
@@ -156,6 +173,11 @@ export class Balancer implements PoolView {
     );
   }
 
+  /** Any server with a free slot that has its turn. */
+  roomy(): BackendServer | undefined {
+    return this.#servers.find((server) => !server.saturated && this.hasItsTurn(server));
+  }
+
   /** Tells the scheduler of a server; one of the user's may throw. */
   #tell(what: (scheduler: Scheduler) => void, server: BackendServer): void {
     try {
@@ -173,9 +195,7 @@ export class Balancer implements PoolView {
       throw new TypeError('the scheduler picked what is no usable server of its group');
     } catch (error) {
       this.#options.onFault(error);
-      return this.#servers.find(
-        (server) => server.scheduledWeight > 0 && this.#schedulerOf(server) === scheduler && !server.saturated,
-      );
+      return this.roomy();
     }
   }
 

@@ -43,8 +43,8 @@ export function readGraceMs(options: GraceOptions, path: 'close' | 'removeServer
 }
 
 /** @throws {ConfigError} */
-export function readTimeoutMs(timeout: unknown): number {
-  const read = new OptionReader({ timeout }, 'ready');
+export function readTimeoutMs(timeout: unknown, path: 'ready' | 'acquire'): number {
+  const read = new OptionReader({ timeout }, path);
   const timeoutMs = read.durationMs('timeout', { default: Number.POSITIVE_INFINITY });
   finish(read);
   return timeoutMs;

@@ -1,27 +1,18 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import type { Duplex } from 'node:stream';
-import type { ClientSession } from '../connections/connection-pool.ts';
-import type { RequestContext } from '../core/context.ts';
-import type { Expiring } from '../core/deadlines.ts';
-import { EvenkeelError, type TerminationFlags } from '../core/errors.ts';
-import type { Arrival, ClientRequest, ClientResponse } from '../core/exchange.ts';
-import type { Outcome } from '../core/outcome.ts';
-import { RequestBody } from '../forward/body-replay.ts';
-import { atTurn, cutResponse, writeContinue } from '../forward/client-response.ts';
-import type { Attempt, ExchangeTimeouts, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
-import type { FieldMap } from '../http1/request-head.ts';
+import { EvenkeelError, type TerminationFlags, type TimeLimit } from '../core/errors.ts';
+import type { Outcome, Sent } from '../core/outcome.ts';
+import { Wait } from '../core/wait.ts';
+import { cutResponse } from '../forward/client-response.ts';
+import type { Attempt, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import { DRAIN_BYTES } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
-import type { Leaver } from './client-sessions.ts';
-import type { PoolCore } from './pool-core.ts';
-import { isIdempotent, takeIn } from './request-intake.ts';
-import { decideRetry } from './retry-policy.ts';
-import { copyFields, fieldsOf, listOf, type RequestRuleContext } from './rules.ts';
+import type { Hedge } from './hedge.ts';
+import { Hedges } from './hedges.ts';
+import { QueuedExchange } from './queued-exchange.ts';
+import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
+import type { Ruling } from './rule-answers.ts';
+import { fieldsOf, listOf } from './rule-fields.ts';
 
-/** How much of a body a choice may depend on. HAProxy: tune.bufsize. */
-const PEEK_BYTES = 16_384;
-
-const BROKEN_BODY = 'the request body was not whole';
+type Failed = Extract<Outcome, { kind: 'failed' }>;
 
 /** Statuses that say the server could not do its work. */
 const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
@@ -29,16 +20,14 @@ const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 /**
  * One request's way through the pool: admit, choose, carry, settle, and perhaps again. START READING HERE.
  *
- *     start → #choose → forwarder → onOutcome → #settle
- *                ▲                      │
- *                └────── retry ─────────┘
+ *     start → choose → forwarder → onOutcome → #settle
+ *                          ▲            │
+ *                          └── #retry ──┘
  *
- * It is the `HttpExchange` of its attempts and the `RequestContext` of its choices, so that a request costs one object.
+ * It is the `HttpExchange` of its attempts and the `RequestContext` of its choices, so that a request costs one object:
+ * `ClientExchange` holds what is known of it, `Reception` what comes before the choice, `QueuedExchange` the wait for a slot.
  */
-export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, Leaver {
-  readonly #core: PoolCore;
-  readonly #arrival: Arrival;
-  readonly #startedAt: number;
+export class HttpDispatch extends QueuedExchange implements HttpExchange, OutcomeSink {
   #server: BackendServer | undefined = undefined;
   #holdsSlot = false;
   #attempt: Attempt | undefined = undefined;
@@ -46,229 +35,129 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
   /** Servers left for another after a failure, the last one last. */
   #tried: BackendServer[] | undefined = undefined;
   #redispatched = false;
+  /** It waits before a server that refused is asked again. */
+  #turnAround: Wait | undefined = undefined;
+  /** `undefined` where the request is not to be hedged. */
+  #hedges: Hedges | undefined = undefined;
   /** No attempt has got as far as a connection. */
   #onlyRefused = true;
-  #over = false;
   listIndex = -1;
 
-  // HttpExchange
-  readonly clientRequest: ClientRequest;
-  readonly clientResponse: ClientResponse;
-  readonly method: string;
-  readonly idempotent: boolean;
-  readonly timeouts: ExchangeTimeouts;
-  readonly session: ClientSession | undefined;
-  target: string;
-  headers: FieldMap & IncomingHttpHeaders;
-  body: RequestBody = RequestBody.none;
-  bytesIn = 0;
-  bytesOut = 0;
-  attemptedAt = 0;
-  connectedAt = 0;
-  respondedAt = 0;
-  continued = false;
-  tunnelling = false;
-
-  constructor(core: PoolCore, request: ClientRequest, response: ClientResponse, arrival: Arrival) {
-    this.#core = core;
-    this.#arrival = arrival;
-    this.#startedAt = core.environment.now();
-    this.clientRequest = request;
-    this.clientResponse = response;
-    this.method = request.method ?? 'GET';
-    this.target = arrival.target;
-    this.headers = request.headers;
-    this.idempotent = core.options.retryNonIdempotent || isIdempotent(this.method);
-    this.timeouts = core.options.timeouts;
-    this.session = core.sessions.enter(request, response, this);
-  }
-
-  start(): void {
-    const { options } = this.#core;
-    if (this.#core.closing) {
-      this.#fail(new EvenkeelError('EK_CLOSED'));
-      return;
-    }
-    try {
-      const { target, body, headers } = takeIn(this.clientRequest, this.target, options.bufferBody);
-      this.target = target;
-      this.body = body;
-      this.headers = headers as FieldMap & IncomingHttpHeaders;
-    } catch (error) {
-      // A parsed body may be anything, also what JSON.stringify throws at.
-      this.#fail(error instanceof EvenkeelError ? error : new EvenkeelError('EK_BODY_CONSUMED', { cause: error }));
-      return;
-    }
-    if (options.requestRules) this.#applyRequestRules();
-    if (this.#arrival.upgrade) this.#watchForEnd(this.#arrival.upgrade.socket);
-    if (options.balance.readsBodies && this.method === 'POST') this.#peekAtBody();
-    else this.#choose();
-  }
-
-  /** As Node gives up a request whose client ends its side, so do we an upgrade; only a tunnel may be half closed. */
-  #watchForEnd(socket: Duplex): void {
-    const leave = (): void => {
-      if (this.#over || this.tunnelling) return;
-      this.onClientGone();
-      socket.destroy();
-    };
-    if (socket.readableEnded) process.nextTick(leave);
-    else socket.once('end', leave);
-  }
-
-  /** The choice depends on what the body begins with. HAProxy: as with `option http-buffer-request`. */
-  #peekAtBody(): void {
-    const { body, clientResponse: response } = this;
-    const { deadlines, environment } = this.#core;
-    const wait: Expiring = {
-      deadline: this.#startedAt + this.timeouts.clientMs,
-      deadlineIndex: -1,
-      onDeadline: () => {
-        deadlines.remove(wait);
-        const message = 'the client stopped sending its request';
-        this.#fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', message }));
-      },
-    };
-    deadlines.add(wait);
-    if (this.expectContinue)
-      atTurn(response, () => {
-        if (this.#over) return;
-        this.continued = true;
-        writeContinue(response);
-        deadlines.moveTo(wait, environment.now() + this.timeouts.clientMs);
-      });
-    body.peek(PEEK_BYTES, () => {
-      deadlines.remove(wait);
-      if (this.#over) return;
-      if (body.replayable) this.#choose();
-      else if (this.clientRequest.aborted) this.onClientGone();
-      else this.#fail(new EvenkeelError('EK_ABORTED', { status: 400, flags: 'CH', message: BROKEN_BODY }));
-    });
-  }
-
-  // RequestContext
-  get bodyStart(): string | undefined {
-    return this.#core.options.balance.readsBodies ? this.body.heldText : undefined;
-  }
-  get url(): string {
-    return this.target;
-  }
-  get remoteAddress(): string | undefined {
-    return this.clientRequest.socket.remoteAddress;
-  }
-  get socket(): { readonly remoteAddress?: string | undefined } {
-    return this.clientRequest.socket;
-  }
-  get request(): unknown {
-    return this.#arrival.frameworkRequest;
-  }
-
-  // HttpExchange, what is seldom asked for
-  get clientAddress(): string | undefined {
-    return this.#core.forwardedAddressOf(this);
-  }
-  get rawHeaders(): readonly string[] {
-    return this.clientRequest.rawHeaders;
-  }
-  get localAddress(): string | undefined {
-    return this.clientRequest.socket.localAddress;
-  }
-  get secure(): boolean {
-    return 'encrypted' in this.clientRequest.socket;
-  }
-  get upgrade(): string | undefined {
-    return this.#arrival.upgrade?.protocol;
-  }
-  get upgradeHead(): Buffer | undefined {
-    return this.#arrival.upgrade?.head;
-  }
-  get upgradeSocket(): Duplex | undefined {
-    return this.#arrival.upgrade?.socket;
-  }
-  get expectContinue(): boolean {
-    return this.#arrival.expectContinue && !this.continued;
-  }
-
-  /** What rules are given: a plain object, so that it can be spread and kept. */
-  get context(): RequestContext {
-    const { method, url, headers, socket, remoteAddress, request } = this;
-    return { method, url, headers, socket, remoteAddress, request };
+  repeatsAfter(status: number, sent: Sent): boolean {
+    if (!this.core.options.retry.statuses.has(status) || this.clientResponse.headersSent) return false;
+    return (
+      this.#hedges?.underWay === true || this.#decide({ reason: status, sent, onReusedConnection: false }) === 'retry'
+    );
   }
 
   onResponse(head: MutableHead): Outcome | undefined {
+    this.#hedges?.onResponse();
     // A time-out middleware, say, may have answered meanwhile.
     if (this.clientResponse.headersSent || this.clientResponse.destroyed) return { kind: 'client-gone', flags: 'CH' };
-    const rules = this.#core.options.responseRules;
+    const rules = this.core.options.responseRules;
     if (rules) {
       const response = { status: head.status, headers: fieldsOf(head.headers) };
-      rules.apply({ ...this.context, response }, response.headers, this.#core.reportFault);
-      head.headers = listOf(response.headers, head.headers, this.#core.reportFault);
+      this.ruling = rules.apply({ ...this.context, response }, response.headers, this, this.core.reportFault);
+      if (this.ruling) return { kind: 'ruled' };
+      head.headers = listOf(response.headers, head.headers, this.core.reportFault);
       if (Number.isInteger(response.status) && response.status >= 200 && response.status <= 599)
         head.status = response.status;
     }
+    this.body.forget();
     return undefined;
   }
 
   onClientGone(): void {
-    if (this.#over || this.tunnelling) return;
+    if (this.over || this.tunnelling) return;
+    if (this.leaveQueue()) {
+      this.#settle(499, 'CQ');
+      return;
+    }
     this.#attempt?.abort();
-    const flags = this.clientResponse.headersSent ? 'CD' : this.connectedAt === 0 ? 'CC' : 'CH';
+    const flags = this.clientResponse.headersSent ? 'CD' : this.tarpit ? 'CT' : this.connectedAt === 0 ? 'CC' : 'CH';
     if (this.#server) this.#server.counters.cli_abrt++;
     this.#settle(this.clientResponse.headersSent ? this.clientResponse.statusCode : 499, flags);
   }
 
   /** The grace time is over: ends the request as it stands. HAProxy: flag `K`. */
   cut(): void {
-    if (this.#over) return;
+    if (this.over) return;
     this.#attempt?.abort();
     if (this.tunnelling) this.#settle(101, 'KD');
     else if (this.clientResponse.headersSent) {
       cutResponse(this.clientResponse);
       this.#settle(this.clientResponse.statusCode, 'KD');
-    } else this.#fail(new EvenkeelError('EK_CLOSED', { flags: this.connectedAt === 0 ? 'KC' : 'KH' }));
+    } else this.fail(new EvenkeelError('EK_CLOSED', { flags: this.connectedAt === 0 ? 'KC' : 'KH' }));
   }
 
   isOn(server: BackendServer): boolean {
-    return this.#holdsSlot && this.#server === server;
+    return (this.#holdsSlot && this.#server === server) || this.#hedges?.isOn(server) === true;
   }
 
-  #applyRequestRules(): void {
-    const headers = copyFields(this.headers);
-    const context: RequestRuleContext = { ...this.context, headers };
-    this.#core.options.requestRules?.apply(context, headers, this.#core.reportFault);
-    this.headers = headers as FieldMap & IncomingHttpHeaders;
+  /** Servers that have had a part in it, the present one last. */
+  get servers(): readonly BackendServer[] {
+    return [...(this.#tried ?? []), ...(this.#server ? [this.#server] : [])];
   }
 
-  #choose(): void {
-    const server = this.#core.choose(this, this.session?.preferred);
-    if (server instanceof EvenkeelError) this.#fail(server);
-    else this.#carry(server, false);
+  /** A hedge takes the place of the present attempt, which was slower or has failed. */
+  adopt(hedge: Hedge): void {
+    this.#attempt?.abort();
+    this.#releaseSlot();
+    this.#server = hedge.server;
+    this.#holdsSlot = true;
+    this.#attempt = hedge.attempt;
+    this.#redispatched = true;
+    this.attemptedAt = hedge.attemptedAt;
+    this.connectedAt = hedge.connectedAt;
   }
 
-  /** Takes a slot of the server and sends the request there. */
+  onHedgeLost({ server, attemptedAt }: Hedge, outcome: Outcome): void {
+    if (outcome.kind === 'failed') this.#noteFailure(outcome, server, attemptedAt);
+    else if (outcome.kind === 'discarded') this.#noteDiscarded(outcome.status, server, attemptedAt);
+    this.#leave(server);
+  }
+
+  protected carry(server: BackendServer): void {
+    this.#carry(server, false);
+  }
+
+  /** Sends the request to the server, over a slot of it that it takes unless it holds one. */
   #carry(server: BackendServer, fresh: boolean): void {
     const previous = this.#server;
-    this.#core.take(server);
-    if (previous && previous !== server) this.#redispatched = true;
+    if (this.#holdsSlot) server.counters.stot++;
+    else this.core.take(server);
+    if (!previous) this.core.retryBudget?.request(this.startedAt);
+    else if (previous === server) {
+      if (!fresh) server.counters.wretr++;
+    } else {
+      previous.counters.wredis++;
+      this.#redispatched = true;
+    }
     this.#server = server;
     this.#holdsSlot = true;
     // The first attempt comes at once: one look at the clock less a request.
-    this.attemptedAt = previous ? this.#core.environment.now() : this.#startedAt;
+    this.attemptedAt = previous || this.queuedMs > 0 ? this.core.environment.now() : this.startedAt;
     this.connectedAt = 0;
-    this.#attempt = this.#core.forwarder.forward(this, server, fresh, this);
+    this.respondedAt = 0;
+    this.#attempt = this.core.forwarder.forward(this, server, fresh, this);
+    if (!previous) this.#hedges = Hedges.of(this.core, this);
+    this.#hedges?.began();
   }
 
   onOutcome(outcome: Outcome): void {
     this.#attempt = undefined;
-    if (this.#over) return;
+    if (this.over) return;
     const server = this.#server as BackendServer;
     const { counters } = server;
     switch (outcome.kind) {
       case 'answered':
-        if (this.#core.balancer.observes)
-          this.#core.balancer.observed(server, this.respondedAt - this.attemptedAt, !FAILURES.has(outcome.status));
+        this.#observe(server, this.respondedAt - this.attemptedAt, !FAILURES.has(outcome.status));
         counters.hrsp[classOf(outcome.status)]++;
         this.#settle(outcome.status, '--');
+        return;
+      case 'discarded':
+        this.#noteDiscarded(outcome.status, server, this.attemptedAt);
+        this.#goOn(server, () => this.#retry(server, false));
         return;
       case 'cut':
         counters.hrsp[classOf(outcome.status)]++;
@@ -276,110 +165,195 @@ export class HttpDispatch implements HttpExchange, OutcomeSink, RequestContext, 
           counters.srv_abrt++;
           counters.eresp++;
         } else counters.cli_abrt++;
-        this.#settle(outcome.status, outcome.flags);
+        this.#settle(outcome.status, outcome.flags, outcome.timeout);
         return;
       case 'client-gone':
         counters.cli_abrt++;
         this.#settle(499, outcome.flags);
         return;
       case 'refused':
-        this.#fail(outcome.error);
+        this.fail(outcome.error);
+        return;
+      case 'ruled':
+        this.answerByRule(this.ruling as Ruling);
         return;
       case 'failed':
-        if (this.#core.balancer.observes)
-          this.#core.balancer.observed(server, this.#core.environment.now() - this.attemptedAt, false);
-        if (outcome.reason === 'conn-failure') counters.econ++;
-        else {
-          this.#onlyRefused = false;
-          if (!outcome.onReusedConnection) counters.eresp++;
-        }
-        this.#retry(outcome, server);
+        this.#noteFailure(outcome, server, this.attemptedAt);
+        this.#goOn(server, () => this.#onFailure(outcome, server));
     }
   }
 
-  #retry(failure: Extract<Outcome, { kind: 'failed' }>, server: BackendServer): void {
-    const { idempotent, body } = this;
-    const { reason, sent, onReusedConnection } = failure;
+  #observe(server: BackendServer, ms: number, ok: boolean): void {
+    const { balancer } = this.core;
+    if (balancer.observes) balancer.observed(server, ms, ok);
+  }
+
+  #noteDiscarded(status: number, server: BackendServer, attemptedAt: number): void {
+    this.#onlyRefused = false;
+    this.#observe(server, this.core.environment.now() - attemptedAt, !FAILURES.has(status));
+    server.counters.hrsp[classOf(status)]++;
+  }
+
+  #noteFailure({ reason, onReusedConnection }: Failed, server: BackendServer, attemptedAt: number): void {
+    this.#observe(server, this.core.environment.now() - attemptedAt, false);
+    if (reason === 'conn-failure') server.counters.econ++;
+    else {
+      this.#onlyRefused = false;
+      if (!onReusedConnection) server.counters.eresp++;
+    }
+  }
+
+  #decide(attempt: Pick<FailedAttempt, 'reason' | 'sent' | 'onReusedConnection'>): RetryDecision {
+    const { idempotent, body, l7RetryDisabled } = this;
+    const { reason, sent, onReusedConnection } = attempt;
     const decision = decideRetry(
-      { reason, sent, onReusedConnection, idempotent, replayable: body.replayable, retries: this.#retries },
-      this.#core.options.retry,
+      {
+        reason,
+        sent,
+        onReusedConnection,
+        idempotent,
+        replayable: body.replayable,
+        retries: this.#retries,
+        l7RetryDisabled,
+      },
+      this.core.options.retry,
     );
-    if (decision === 'give-up') {
-      this.#fail(failure.error);
-      return;
-    }
-    this.#releaseSlot();
-    if (decision === 'fresh') {
-      this.#carry(server, true);
-      return;
-    }
+    return decision === 'retry' && !this.core.mayRetry() ? 'give-up' : decision;
+  }
+
+  /** With what is left: a hedge that is under way, else whatever comes next. */
+  #goOn(server: BackendServer, otherwise: () => void): void {
+    const hedge = this.#hedges?.next();
+    if (hedge) {
+      this.#leave(server);
+      this.adopt(hedge);
+    } else otherwise();
+  }
+
+  #onFailure(failure: Failed, server: BackendServer): void {
+    const decision = this.#decide(failure);
+    if (decision === 'give-up') this.fail(failure.error);
+    else if (decision === 'fresh') this.#carry(server, true);
+    else this.#retry(server, failure.reason === 'conn-failure' && failure.error.timeout === undefined);
+  }
+
+  /**
+   * Makes one of the retries, on that server or on another. The slot is kept for the former and given back for the latter.
+   * @param refused the connection was: whoever is asked again at once would most likely refuse again
+   */
+  #retry(server: BackendServer, refused: boolean): void {
+    const { balancer, options, deadlines, environment } = this.core;
+    const { persistent } = this;
     this.#retries++;
-    if (decision === 'same') {
-      server.counters.wretr++;
-      this.#carry(server, false);
-      return;
-    }
+    const accepts = persistent ? server.acceptsPersistent : server.usable;
+    const elsewhere = goesElsewhere(
+      {
+        retry: this.#retries,
+        serverIsUp: accepts && server.operational !== 'starting',
+        persistent,
+        activeServers: balancer.activeCount,
+        hashes: options.balance.hashes,
+      },
+      options.retry,
+    );
+    if (elsewhere) this.#releaseSlot();
+    const retry = (): void => {
+      this.#turnAround = undefined;
+      if (elsewhere) this.#redispatch(server);
+      else this.#carry(server, false);
+    };
+    if (refused && (!elsewhere || balancer.activeCount <= 1)) {
+      const waitMs = turnAroundMs(this.timeouts.connectMs);
+      this.#turnAround = new Wait(deadlines, environment.now() + waitMs, retry);
+    } else retry();
+  }
+
+  /** Another server than those that were tried, while one has room. */
+  #redispatch(server: BackendServer): void {
+    this.persistent = false;
+    const tried = this.#leave(server);
+    const isLast = this.#retries === this.core.options.retry.retries;
+    this.go(this.core.choice.again(this, tried, isLast && this.#onlyRefused));
+  }
+
+  /** The server has failed: it is not asked again while another one has room. */
+  #leave(server: BackendServer): readonly BackendServer[] {
     this.#tried ??= [];
     this.#tried.push(server);
-    const isLast = this.#retries === this.#core.options.retry.retries;
-    const next = this.#core.chooseAgain(this, this.#tried, isLast && this.#onlyRefused);
-    if (next instanceof EvenkeelError) this.#fail(next);
-    else {
-      if (next === server) server.counters.wretr++;
-      else server.counters.wredis++;
-      this.#carry(next, false);
-    }
+    return this.#tried;
   }
 
   /** Answers with an error, unless the framework takes over. */
-  #fail(error: EvenkeelError): void {
+  protected fail(error: EvenkeelError): void {
     const { clientResponse: response, body } = this;
     let { status } = error;
     this.#releaseSlot();
     try {
-      if (this.#arrival.decline?.(error, !body.touched)) {
+      if (this.arrival.decline?.(error, !body.touched)) {
         // Behind the framework's answer Node reads on only what nobody has begun to read.
         if (body.touched) body.drain(DRAIN_BYTES, () => this.clientRequest.destroy());
         return;
       }
       if (response.headersSent || response.destroyed) cutResponse(response);
-      else status = this.#core.answer(this, error);
+      else status = this.core.answer(this, error);
     } catch (fault) {
-      this.#core.reportFault('next', fault); // the framework's, or a response that somebody else has tampered with
+      this.core.reportFault('next', fault); // the framework's, or a response that somebody else has tampered with
       cutResponse(response);
     } finally {
-      this.#settle(status, error.flags);
+      this.#settle(status, error.flags, error.timeout, error);
+    }
+  }
+
+  protected answerByRule(ruling: Ruling): void {
+    const { clientResponse: response } = this;
+    let { status } = ruling;
+    this.#releaseSlot();
+    try {
+      if (response.headersSent || response.destroyed) cutResponse(response);
+      else status = this.core.answerByRule(this, ruling);
+    } catch (fault) {
+      this.core.reportFault('rules', fault); // a response that somebody else has tampered with
+      cutResponse(response);
+    } finally {
+      this.#settle(status, ruling.flags);
     }
   }
 
   #releaseSlot(): void {
     if (!this.#holdsSlot || !this.#server) return;
     this.#holdsSlot = false;
-    this.#core.free(this.#server);
+    this.core.free(this.#server);
   }
 
-  #settle(status: number, flags: TerminationFlags): void {
-    if (this.#over) return;
-    this.#over = true;
+  #settle(status: number, flags: TerminationFlags, timeout?: TimeLimit, error?: EvenkeelError): void {
+    if (this.over) return;
+    this.over = true;
     this.#attempt = undefined;
+    this.tarpit?.end();
+    this.#turnAround?.end();
+    this.body.forget();
     this.#releaseSlot();
-    this.#core.sessions.leave(this.session, this);
-    this.#core.ended(this);
-    if (!this.#core.hearsRequests) return;
-    const now = this.#core.environment.now();
-    this.#core.emit('request', {
+    this.#hedges?.end();
+    this.core.sessions.leave(this.session, this);
+    this.core.ended(this);
+    if (!this.core.hearsRequests) return;
+    const now = this.core.environment.now();
+    this.core.emit('request', {
       method: this.method,
       url: this.target,
       server: this.#server?.name,
       status,
       flags,
+      timeout,
+      error,
       retries: this.#retries,
+      hedges: this.#hedges?.sent ?? 0,
       redispatched: this.#redispatched,
-      queueMs: (this.attemptedAt || now) - this.#startedAt,
+      queueMs: this.queuedMs,
       connectMs:
         this.connectedAt === 0 || this.attemptedAt > this.connectedAt ? 0 : this.connectedAt - this.attemptedAt,
       responseMs: this.respondedAt === 0 ? 0 : this.respondedAt - this.connectedAt,
-      totalMs: now - this.#startedAt,
+      totalMs: now - this.startedAt,
       bytesIn: this.bytesIn,
       bytesOut: this.bytesOut,
     });

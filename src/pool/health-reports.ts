@@ -8,7 +8,7 @@ import type { PoolCore } from './pool-core.ts';
 export function monitorEvents(core: PoolCore, onDecided: () => void): MonitorEvents {
   const changed = (server: Server): void => {
     server.recalculate(core.environment.now());
-    core.balancer.changed(server as BackendServer);
+    core.serverChanged(server as BackendServer);
   };
   return {
     onStateChange(server, { from, to, reason }) {

@@ -1,5 +1,3 @@
-import type { RequestContext } from '../core/context.ts';
-import { EvenkeelError } from '../core/errors.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { PoolCore } from './pool-core.ts';
 import type { PoolServer } from './pool-server.ts';
@@ -23,6 +21,7 @@ export class LeaseSlot {
     this.#core = core;
     this.server = server;
     core.take(server);
+    core.limits.enter();
     this.#takenAt = core.balancer.observes ? core.environment.now() : 0;
     core.leases.add(this);
   }
@@ -32,6 +31,7 @@ export class LeaseSlot {
     if (this.#released) return false;
     this.#released = true;
     this.#core.leases.delete(this);
+    this.#core.limits.leave();
     this.#core.free(this.server);
     return true;
   }
@@ -77,24 +77,4 @@ export class Lease implements Disposable {
   [Symbol.dispose](): void {
     this.release();
   }
-}
-
-/**
- * A slot of a server for this context.
- * @param avoid servers not to use while another has room
- */
-export function takeSlot(core: PoolCore, context: RequestContext, avoid: readonly string[]): LeaseSlot | EvenkeelError {
-  if (core.closing) return new EvenkeelError('EK_CLOSED');
-  const server =
-    avoid.length === 0
-      ? core.choose(context, undefined)
-      : core.chooseAgain(context, named(core.balancer.servers, avoid));
-  return server instanceof EvenkeelError ? server : new LeaseSlot(core, server);
-}
-
-/** Those of the servers that are named, the first name last. */
-function named(servers: readonly BackendServer[], names: readonly string[]): BackendServer[] {
-  return servers
-    .filter(({ name }) => names.includes(name))
-    .sort((a, b) => names.indexOf(b.name) - names.indexOf(a.name));
 }

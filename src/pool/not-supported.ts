@@ -2,17 +2,7 @@
 export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fromEntries(
   [
     ...['cookie', 'stick', 'stickTable', 'dynamicCookieKey'],
-    ...[
-      'persist',
-      'forcePersist',
-      'ignorePersist',
-      'fullconn',
-      'maxKeepAliveQueue',
-      'preferLastServer',
-      'abortonclose',
-      'monitorUri',
-      'monitorFail',
-    ],
+    ...['persist', 'forcePersist', 'ignorePersist', 'maxKeepAliveQueue', 'preferLastServer', 'abortonclose'],
     ...[
       'disableOn404',
       'logHealthChecks',
@@ -41,7 +31,7 @@ export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fr
 /** Server options that HAProxy has and we have not. */
 export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.fromEntries(
   [
-    ...['minconn', 'maxqueue', 'strictMaxconn', 'cookie', 'redir', 'onMarkedDown', 'onMarkedUp'],
+    ...['strictMaxconn', 'cookie', 'redir', 'onMarkedDown', 'onMarkedUp'],
     ...['sendProxy', 'sendProxyV2', 'proto', 'ws', 'poolConnName', 'resolvers', 'resolvePrefer', 'initAddr'],
     ...[
       'source',
@@ -61,8 +51,6 @@ export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.
 
 /** Time-outs that are known and do nothing yet. */
 export const NOT_SUPPORTED_TIMEOUTS: Readonly<Record<string, string>> = {
-  queue: 'not supported (HAProxy: timeout queue): a request that finds every server full is refused at once',
-  tarpit: 'not supported (HAProxy: timeout tarpit)',
   httpRequest: "not supported (HAProxy: timeout http-request): Node's server has headersTimeout and requestTimeout",
   httpKeepAlive: "not supported (HAProxy: timeout http-keep-alive): Node's server has keepAliveTimeout",
   total: 'not supported: no limit over all attempts exists yet',

@@ -8,11 +8,13 @@ import type { HashPreserveAffinity, HashTypeOption } from '../schedulers/hash-ty
 import type { BalanceOption } from '../schedulers/index.ts';
 import type { HashKey } from '../servers/server.ts';
 import type { ErrorFilesOption } from './answers.ts';
-import type { HeaderRule, RequestRuleContext, ResponseRuleContext } from './rules.ts';
+import type { HedgeOptions } from './hedging.ts';
+import type { Pool } from './pool.ts';
+import type { Priority } from './priority.ts';
+import type { RetryBudgetOptions } from './retry-budget.ts';
+import type { RetryOn, RetryOnPhrase } from './retry-options.ts';
+import type { RequestRule, ResponseRule } from './rules.ts';
 import type { TlsOptions } from './tls-options.ts';
-
-/** What `retryOn` may name. HAProxy: `retry-on`. */
-export type RetryOn = 'none' | 'conn-failure' | 'empty-response' | 'junk-response' | 'response-timeout';
 
 /** Options of one server that may also stand in `defaultServer`. */
 export interface DefaultServerOptions extends HealthOptions, TlsOptions {
@@ -20,6 +22,10 @@ export interface DefaultServerOptions extends HealthOptions, TlsOptions {
   readonly weight?: number;
   /** Most requests and leases at one time; 0 is no limit. Default: 0. HAProxy: `maxconn`. */
   readonly maxconn?: number;
+  /** Its limit while the pool is idle; it grows to `maxconn` as the pool fills up to `fullconn`, which must be given. Default: as `maxconn`. HAProxy: `minconn`. */
+  readonly minconn?: number;
+  /** Most requests that may wait for it and for no other; 0 is no limit. Default: 0. HAProxy: `maxqueue`. */
+  readonly maxqueue?: number;
   /** Takes traffic only while no other server can. Default: false. HAProxy: `backup`. */
   readonly backup?: boolean;
   /** Starts in maintenance. Default: false. HAProxy: `disabled`. */
@@ -54,6 +60,8 @@ export interface ServerOptions extends DefaultServerOptions {
 export interface TimeoutOptions {
   /** To connect to a server, TLS included. Default: 5s. HAProxy: `timeout connect`. */
   readonly connect?: Duration;
+  /** In queues, for a server with a free slot. Default: as `connect`. HAProxy: `timeout queue`. */
+  readonly queue?: Duration;
   /** Without a word from the server, while waiting for its answer or in the middle of it. Default: 60s. HAProxy: `timeout server`. */
   readonly server?: Duration;
   /** Without a word from the client while it sends a body, or without it taking any of the answer. Default: 60s. HAProxy: `timeout client`. */
@@ -64,6 +72,8 @@ export interface TimeoutOptions {
   readonly serverFin?: Duration;
   /** The same once the server has ended its side. Default: 30s. HAProxy: `timeout client-fin`. */
   readonly clientFin?: Duration;
+  /** How long a rule's `tarpit` makes a client wait. Default: as `connect`. HAProxy: `timeout tarpit`. */
+  readonly tarpit?: Duration;
   /** For the answer to a health check, once connected. Default: the check's interval. HAProxy: `timeout check`. */
   readonly check?: Duration;
 }
@@ -119,6 +129,14 @@ export interface PoolOptions<R = unknown> {
   readonly defaultServer?: DefaultServerOptions;
   /** With no active server left, all backups share the traffic, not only the first. Default: false. HAProxy: `option allbackups`. */
   readonly allbackups?: boolean;
+  /** Requests in the pool from which on a server with a `minconn` has its whole `maxconn`. Range: 1 and more. Default: none. HAProxy: `fullconn`. */
+  readonly fullconn?: number;
+  /** Most requests and leases in the pool, waiting ones too; more are refused with a 503 at once. Range: 1 and more, or `Infinity`. Default: `Infinity`. */
+  readonly poolMaxRequests?: number | 'infinite';
+  /** Most requests and calls of `acquire` that wait at one time; more are refused with a 503 at once. Range: 0 and more, or `Infinity`. Default: `Infinity`. */
+  readonly poolMaxQueue?: number | 'infinite';
+  /** Who is served first of those that wait: lower classes, and in a class by arrival plus offset. Asked only where a request has to wait; the rule `setPriority` goes before it. Default: in order of arrival. HAProxy: `http-request set-priority-class`, `set-priority-offset`. */
+  readonly priority?: (context: RequestContext<R>) => Priority;
   /** Picks to skip at the start, so that many processes do not all begin with the first server. Default: 0. Range: 0..65535. */
   readonly startOffset?: number;
   /** Checks by name, for `check: 'name'`. HAProxy: `healthcheck` sections. */
@@ -129,14 +147,20 @@ export interface PoolOptions<R = unknown> {
   readonly timeout?: TimeoutOptions;
   /** Attempts after the first, 0..100. Default: 3. HAProxy: `retries`. */
   readonly retries?: number;
-  /** What is tried again. Default: `['conn-failure', 'empty-response']`. HAProxy: `retry-on`. */
-  readonly retryOn?: RetryOn | readonly RetryOn[];
-  /** Another server at every Nth retry; `true` is HAProxy's -1 (the last retry), `false` or 0 never. Default: 1. HAProxy: `option redispatch`. */
+  /** What is tried again: kinds of failure, and statuses of responses. Default: `['conn-failure', 'empty-response']`. HAProxy: `retry-on`. */
+  readonly retryOn?: RetryOn | RetryOnPhrase | readonly RetryOn[];
+  /** Another server at every Nth retry, and wherever none is bound to one; `true` is HAProxy's -1 (the last retry), `false` or 0 never. Default: 1. HAProxy: `option redispatch`. */
   readonly redispatch?: boolean | number;
   /** Sends POST, PATCH and other methods that are not idempotent again, too. Default: false. */
   readonly retryNonIdempotent?: boolean;
+  /** How many retries all requests may have together, so that they cannot multiply an outage. Default: false, no limit. */
+  readonly retryBudget?: false | RetryBudgetOptions;
+  /** Asks a second server for what one is slow to answer, if the request may be sent twice. Default: false. */
+  readonly hedge?: false | HedgeOptions;
   /** Bytes of a request's body that are kept to be sent again. Default: 64kb. */
   readonly bufferBody?: Size;
+  /** Bytes of bodies that all requests together keep to be sent again; beyond it a request cannot be repeated. Default: 64mb. */
+  readonly maxBufferedBytes?: Size;
   /** Who may use a kept connection. Default: `safe`. HAProxy: `http-reuse`. */
   readonly httpReuse?: HttpReuse;
   /** Adds the client's address to each request. Default: false. HAProxy: `option forwardfor`. */
@@ -150,12 +174,16 @@ export interface PoolOptions<R = unknown> {
   /** The client's address, for `forwardfor` and `forwarded`. Default: that of its connection. */
   readonly clientAddress?: (request: RequestContext<R>) => string;
   /** Rules for requests, in order. HAProxy: `http-request`. */
-  readonly httpRequest?: readonly HeaderRule<RequestRuleContext<R>>[];
+  readonly httpRequest?: readonly RequestRule<R>[];
   /** Rules for responses, in order. HAProxy: `http-response`. */
-  readonly httpResponse?: readonly HeaderRule<ResponseRuleContext<R>>[];
+  readonly httpResponse?: readonly ResponseRule<R>[];
+  /** The target at which the pool itself answers GET and HEAD with 200 while it serves, before any rule: `/healthz`. Default: none. HAProxy: `monitor-uri`. */
+  readonly monitorUri?: string;
+  /** Makes that answer a 503 where it returns true. Default: none. HAProxy: `monitor fail`. */
+  readonly monitorFail?: (pool: Pool<R>) => boolean;
   /** Answers in place of ours, by status. HAProxy: `errorfile`. */
   readonly errorfiles?: ErrorFilesOption<R>;
-  /** `Retry-After` in answers to requests for which every server was full, in whole seconds. Default: none. */
+  /** `Retry-After` in answers to requests that found every server or queue full, or waited in vain, in whole seconds. Default: none; with `poolMaxRequests` or `poolMaxQueue` 1s. */
   readonly retryAfter?: Duration;
   /** What carries requests. Default: `http1`. */
   readonly engine?: 'http1' | 'http-proxy-3';

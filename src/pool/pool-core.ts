@@ -6,20 +6,28 @@ import type { Environment } from '../core/environment.ts';
 import { EvenkeelError } from '../core/errors.ts';
 import type { PoolEvents } from '../core/events.ts';
 import { unmapped } from '../core/ip-address.ts';
-import { show } from '../core/options.ts';
 import { TurnEnd } from '../core/turn-end.ts';
+import { BodyMemory } from '../forward/body-memory.ts';
 import type { Forwarder } from '../forward/forwarder.ts';
 import { HttpProxyEngine } from '../forward/http-proxy-engine.ts';
 import { Http1Engine } from '../forward/http1-engine.ts';
-import type { ServerView } from '../servers/server.ts';
-import { writeAnswer } from './answers.ts';
+import { Admission } from './admission.ts';
+import { writeError, writeRuling } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
 import { Balancer } from './balancer.ts';
+import { Choice } from './choice.ts';
 import { ClientSessions } from './client-sessions.ts';
 import type { HttpDispatch } from './dispatch.ts';
+import { DynamicLimits } from './dynamic-limits.ts';
 import { ExchangeList } from './exchange-list.ts';
+import { Hedging } from './hedging.ts';
 import type { LeaseSlot } from './lease.ts';
+import { type Priority, priorityFrom } from './priority.ts';
 import type { ResolvedPool } from './resolve-options.ts';
+import { RetryBudget } from './retry-budget.ts';
+import type { Ruling } from './rule-answers.ts';
+
+const NO_PRIORITY: Priority = Object.freeze({});
 
 /** How the parts of a pool reach whoever listens. */
 export interface PoolOutlet {
@@ -35,11 +43,19 @@ export class PoolCore {
   readonly forwarder: Forwarder;
   readonly balancer: Balancer;
   readonly deadlines: Deadlines;
+  readonly bodyMemory: BodyMemory;
+  readonly limits: DynamicLimits;
+  readonly admission: Admission;
+  readonly choice: Choice;
   readonly sessions: ClientSessions = new ClientSessions();
   /** Requests under way. */
   readonly exchanges: ExchangeList<HttpDispatch> = new ExchangeList();
   /** Leases not yet released. */
   readonly leases: ExchangeList<LeaseSlot> = new ExchangeList();
+  /** What retries are paid from; `undefined`: they are not limited together. */
+  readonly retryBudget: RetryBudget | undefined;
+  /** `undefined`: no request is hedged. */
+  readonly hedging: Hedging | undefined;
   /** New work is refused. */
   closing = false;
   readonly #outlet: PoolOutlet;
@@ -50,8 +66,11 @@ export class PoolCore {
     this.environment = environment;
     this.#outlet = outlet;
     this.dialer = new Dialer(environment);
+    this.hedging = options.hedge && new Hedging(options.hedge);
+    this.retryBudget = options.retryBudget && new RetryBudget(options.retryBudget);
     const { forwarding, balance, allbackups, startOffset } = options;
     this.deadlines = new Deadlines(environment);
+    this.bodyMemory = new BodyMemory(options.maxBufferedBytes);
     const parts = { environment, dialer: this.dialer, deadlines: this.deadlines, turnEnd: new TurnEnd(), forwarding };
     this.forwarder =
       options.engine === 'http1'
@@ -66,6 +85,16 @@ export class PoolCore {
       report: (sample, error) => this.#reportOnce(sample, error),
       onFault: (error) => this.reportFault('balance', error),
     });
+    const { balancer, deadlines } = this;
+    this.limits = new DynamicLimits(options.fullconn ?? 0, (server) => this.#slotsChanged(server));
+    this.admission = new Admission({
+      balancer,
+      deadlines,
+      maxQueue: options.poolMaxQueue,
+      redispatch: options.retry.redispatch !== 0,
+    });
+    const report = (sample: string, error: unknown): void => this.#reportOnce(sample, error);
+    this.choice = new Choice({ options, balancer, shared: this.admission.shared, report });
   }
 
   get hearsRequests(): boolean {
@@ -90,59 +119,46 @@ export class PoolCore {
     this.#outlet.emit('sample:error', { sample, error });
   };
 
-  /**
-   * A server with a free slot for a new request, or why there is none: the one that `useServer` names, else one by balancing.
-   * @param preferred the server that the client is authenticated to: that one, while it is usable and has room
-   * @see HAProxy `use-server`, which neither weight nor drain nor backup stand against; backend.c:assign_server
-   */
-  choose(context: RequestContext, preferred: ServerView | undefined): BackendServer | EvenkeelError {
-    const named = this.options.useServer && this.#named(this.options.useServer, context);
-    if (named) return named.saturated ? new EvenkeelError('EK_QUEUE_FULL') : named;
-    const known = preferred && this.balancer.servers.find((server) => server === preferred);
-    if (known?.usable && !known.saturated && !this.options.balance.hashes) return known;
-    return this.#balanced(this.balancer.pick(context, undefined), undefined);
-  }
-
-  /**
-   * As `choose`, for work that failed before: another server than all of those, while one has room.
-   * @param refused it is the last try, and all of them have refused the connection: then a backup may do
-   */
-  chooseAgain(
-    context: RequestContext,
-    tried: readonly BackendServer[],
-    refused: boolean = false,
-  ): BackendServer | EvenkeelError {
-    const last = tried.at(-1);
-    let server = this.balancer.pick(context, last);
-    if (server && tried.includes(server)) {
-      const backup = refused && this.balancer.allActiveAreIn(tried) ? this.balancer.pickBackup(context) : undefined;
-      server = this.balancer.untried(server, tried) ?? (backup?.saturated ? server : (backup ?? server));
-    }
-    return this.#balanced(server, last);
-  }
-
-  /** What balancing has found. One that is full would have to be waited for. */
-  #balanced(server: BackendServer | undefined, previous: BackendServer | undefined): BackendServer | EvenkeelError {
-    if (!server || server.saturated)
-      return new EvenkeelError(this.balancer.usableCount === 0 ? 'EK_NO_SERVER' : 'EK_QUEUE_FULL');
-    if (server !== previous) server.counters.lbtot++;
-    return server;
-  }
-
-  #named(
-    useServer: (context: RequestContext) => string | undefined,
-    context: RequestContext,
-  ): BackendServer | undefined {
+  /** What the option `priority` says of a request; asked only where it has to wait. */
+  priorityOf(context: RequestContext): Priority {
+    const { priority } = this.options;
+    if (!priority) return NO_PRIORITY;
     try {
-      const name: unknown = atOnce(useServer(context));
-      if (name === undefined || name === null) return undefined;
-      const server = this.balancer.servers.find((known) => known.name === name);
-      if (server) return server.acceptsPersistent ? server : undefined;
-      throw new TypeError(`it gave ${show(name)}; allowed: the name of a server, or undefined`);
+      return priorityFrom(atOnce(priority(context)), 'priority');
     } catch (error) {
-      this.#reportOnce('useServer', error);
-      return undefined;
+      this.#reportOnce('priority', error);
+      return NO_PRIORITY;
     }
+  }
+
+  /** Why no more work is taken on; `undefined`: it is. */
+  refusal(): EvenkeelError | undefined {
+    if (this.closing) return new EvenkeelError('EK_CLOSED');
+    if (this.limits.current < this.options.poolMaxRequests) return undefined;
+    return new EvenkeelError('EK_QUEUE_FULL', { message: 'the pool has as many requests as it may' });
+  }
+
+  /** Something of the server changed: its state, its weight, its slots. */
+  serverChanged(server: BackendServer): void {
+    this.balancer.changed(server);
+    this.admission.changed(server);
+  }
+
+  addServer(server: BackendServer): void {
+    this.limits.add(server);
+    this.balancer.add(server);
+    this.admission.changed(server);
+  }
+
+  removeServer(server: BackendServer): void {
+    this.limits.remove(server);
+    this.balancer.remove(server);
+    this.admission.changed(server);
+  }
+
+  /** Pays for a retry. `false`: the budget does not suffice. */
+  mayRetry(): boolean {
+    return this.retryBudget?.tryRetry(this.environment.now()) ?? true;
   }
 
   /** Takes a slot. */
@@ -154,17 +170,31 @@ export class PoolCore {
     this.balancer.took(server);
   }
 
-  /** Gives a slot back. */
+  /** Gives a slot back, for whoever waits for it. */
   free(server: BackendServer): void {
     server.active--;
     this.balancer.freed(server);
-    if (this.#waiting.size > 0) this.#tell();
+    this.admission.serve(server);
+    this.tell();
+  }
+
+  /** A request has come. */
+  entered(dispatch: HttpDispatch): void {
+    this.exchanges.add(dispatch);
+    this.limits.enter();
   }
 
   /** A request is over. */
   ended(dispatch: HttpDispatch): void {
     this.exchanges.delete(dispatch);
-    if (this.#waiting.size > 0) this.#tell();
+    this.limits.leave();
+    this.tell();
+  }
+
+  #slotsChanged(server: BackendServer): void {
+    server.recalculate(this.environment.now());
+    this.balancer.queueChanged(server);
+    this.admission.serve(server);
   }
 
   /** Resolves once `settled` holds, or when `graceMs` is over. Holds the process meanwhile. */
@@ -181,9 +211,9 @@ export class PoolCore {
     timer.cancel();
   }
 
-  /** Looks again whether what somebody waits for has come. */
-  #tell(): void {
-    for (const look of [...this.#waiting]) look();
+  /** Something has ended: whoever waits for an end looks again. */
+  tell(): void {
+    if (this.#waiting.size > 0) for (const look of [...this.#waiting]) look();
   }
 
   /** The client's address as the servers are told it; `undefined` where they are not. */
@@ -220,6 +250,11 @@ export class PoolCore {
 
   /** Writes the answer to a request that failed; gives its status. */
   answer(dispatch: HttpDispatch, error: EvenkeelError): number {
-    return writeAnswer(this.options.answers, dispatch, error, this.reportFault);
+    return writeError(this.options.answers, dispatch, error, this.reportFault);
+  }
+
+  /** Writes the answer of a rule; gives its status. */
+  answerByRule(dispatch: HttpDispatch, ruling: Ruling): number {
+    return writeRuling(this.options.answers, dispatch, ruling, this.reportFault);
   }
 }

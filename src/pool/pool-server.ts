@@ -61,6 +61,10 @@ export class PoolServer {
   get active(): number {
     return this.#backend.active;
   }
+  /** Requests and leases that wait for it, and for no other. */
+  get queued(): number {
+    return this.#backend.queued;
+  }
   /** State in HAProxy's words: `UP`, `UP 1/3`, `DOWN`, `MAINT`, `no check` … */
   get state(): string {
     return serverStatus(this.#backend, this.#monitor.report(this.#backend));
@@ -98,7 +102,7 @@ export class PoolServer {
     }
     server.weight = to;
     server.recalculate(this.#core.environment.now());
-    this.#core.balancer.changed(server);
+    this.#core.serverChanged(server);
     this.#core.emit('server:weight', { server: server.name, from, to });
   }
 
@@ -118,7 +122,7 @@ export class PoolServer {
       server.connections.clear();
     } else if (from === 'maint') this.#monitor.resume(server);
     server.recalculate(this.#core.environment.now());
-    this.#core.balancer.changed(server);
+    this.#core.serverChanged(server);
     this.#core.emit('server:state', { server: server.name, from, to: state });
   }
 

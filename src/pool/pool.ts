@@ -18,6 +18,7 @@ import { type Arrival, type ClientRequest, type ClientResponse, requestHandlers 
 import { OptionReader } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
 import { Monitor } from '../health/monitor.ts';
+import { acquireSlot, tryAcquireSlot } from './acquire.ts';
 import { BackendServer } from './backend-server.ts';
 import {
   checkMiddlewareOptions,
@@ -30,7 +31,8 @@ import {
 import { HttpDispatch } from './dispatch.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
 import { monitorEvents } from './health-reports.ts';
-import { Lease, takeSlot } from './lease.ts';
+import { Lease, type LeaseSlot } from './lease.ts';
+import { answerMonitor, isMonitored } from './monitor-uri.ts';
 import type { PoolOptions, ServerOptions } from './options.ts';
 import { PoolCore, type PoolOutlet } from './pool-core.ts';
 import { PoolServer } from './pool-server.ts';
@@ -41,7 +43,7 @@ import { type Explanation, explain, type PoolStats, poolStats } from './stats.ts
 export interface AcquireOptions {
   /** Gives up with `EK_ABORTED`. */
   readonly signal?: AbortSignal;
-  /** Longest wait for a free slot. While requests do not wait for one it has no effect. */
+  /** Longest wait for a free slot. Default: the pool's `timeout.queue`. */
   readonly timeout?: Duration;
   /** Names of servers not to use while another has room. */
   readonly avoid?: readonly string[];
@@ -49,7 +51,7 @@ export interface AcquireOptions {
 
 /** Options of `run`. */
 export interface RunOptions extends AcquireOptions {
-  /** Runs the work again on another server when it throws, up to the pool's `retries`. Default: false. */
+  /** Runs the work again on another server when it throws, up to the pool's `retries` and `retryBudget`. Default: false. */
   readonly retry?: boolean;
 }
 
@@ -100,7 +102,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     );
     const ids = declaredIds(resolved.servers);
     const added = resolved.servers.map(
-      (server, index) => new BackendServer(ids[index] as number, server, resolved, environment),
+      (server, index) => new BackendServer(ids[index] as number, server, resolved, environment, core.limits),
     );
     refuseTwins(added);
     this.#monitor.start(added.map((server) => [server, server.health]));
@@ -135,7 +137,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     const { balance } = core.options;
     if (!settings) throw new ConfigError(read.faults);
     const id = settings.id ?? freeFrom(new Set(servers.map((server) => server.id)), 1);
-    const server = new BackendServer(id, settings, core.options, core.environment);
+    const server = new BackendServer(id, settings, core.options, core.environment, core.limits);
     refuseTwins([...servers, server]);
     const refusal = balance.refuse([...servers, server]);
     if (refusal !== undefined) throw new ConfigError([{ path: 'server', value: options, message: refusal }]);
@@ -154,9 +156,9 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     const graceMs = readGraceMs(options, 'removeServer');
     const core = this.#core;
     const server = this.#find(name);
-    core.balancer.remove(server);
     this.#servers.delete(server);
     this.#monitor.remove(server);
+    core.removeServer(server);
     server.connections.clear();
     await core.settled(() => server.active === 0, graceMs);
     const late = [...core.exchanges].filter((exchange) => exchange.isOn(server));
@@ -168,20 +170,21 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
   }
 
   /**
-   * Chooses a server and takes a slot of it. Release the lease when the work is done.
-   * @throws {EvenkeelError} `EK_NO_SERVER`, `EK_QUEUE_FULL`, `EK_ABORTED`, `EK_CLOSED`
+   * Chooses a server and takes a slot of it; waits for one where all are taken. Release the lease when the work is done.
+   * @throws {EvenkeelError} `EK_NO_SERVER`, `EK_QUEUE_FULL`, `EK_QUEUE_TIMEOUT`, `EK_ABORTED`, `EK_CLOSED`
+   * @throws {ConfigError} for a wrong `timeout`
    */
-  async acquire(context: RequestContext<R> = {}, { signal, avoid = [] }: AcquireOptions = {}): Promise<Lease> {
-    if (signal?.aborted) throw new EvenkeelError('EK_ABORTED', { cause: signal.reason });
-    const slot = takeSlot(this.#core, context, avoid);
-    if (slot instanceof EvenkeelError) throw slot;
-    return new Lease(slot, this.#servers.get(slot.server) as PoolServer);
+  async acquire(context: RequestContext<R> = {}, options: AcquireOptions = {}): Promise<Lease> {
+    const { signal, avoid = [], timeout } = options;
+    const timeoutMs = timeout === undefined ? this.#core.options.timeouts.queueMs : readTimeoutMs(timeout, 'acquire');
+    const slot = await acquireSlot(this.#core, { context, avoid, signal, timeoutMs });
+    return this.#lease(slot);
   }
 
   /** As `acquire`, but gives `undefined` where no server has room. Never waits. */
   tryAcquire(context: RequestContext<R> = {}, { avoid = [] }: Pick<AcquireOptions, 'avoid'> = {}): Lease | undefined {
-    const slot = takeSlot(this.#core, context, avoid);
-    return slot instanceof EvenkeelError ? undefined : new Lease(slot, this.#servers.get(slot.server) as PoolServer);
+    const slot = tryAcquireSlot(this.#core, context, avoid);
+    return slot && this.#lease(slot);
   }
 
   /**
@@ -194,6 +197,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     options: RunOptions = {},
   ): Promise<T> {
     const avoid = [...(options.avoid ?? [])];
+    if (options.retry) this.#core.retryBudget?.request(this.#core.environment.now());
     for (let retries = options.retry ? this.#core.options.retry.retries : 0; ; retries--) {
       const lease = await this.acquire(context, { ...options, avoid });
       try {
@@ -202,7 +206,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
         return result;
       } catch (error) {
         lease.release({ ok: false, error });
-        if (retries === 0 || options.signal?.aborted) throw error;
+        if (retries === 0 || options.signal?.aborted || !this.#core.mayRetry()) throw error;
         avoid.unshift(lease.server.name);
       }
     }
@@ -213,7 +217,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
    * @throws {EvenkeelError} `EK_NO_SERVER` when the time is over before, `EK_CLOSED` when the pool is closed
    */
   async ready({ timeout = Number.POSITIVE_INFINITY }: { readonly timeout?: Duration } = {}): Promise<void> {
-    const timeoutMs = readTimeoutMs(timeout);
+    const timeoutMs = readTimeoutMs(timeout, 'ready');
     if (this.#core.closing) throw new EvenkeelError('EK_CLOSED');
     if (this.#monitor.undecided === 0) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -276,8 +280,11 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     core.closing = true;
     this.#monitor.stop();
     this.#onDecided();
-    await core.settled(() => core.exchanges.size === 0 && core.leases.size === 0, graceMs);
+    for (const exchange of [...core.exchanges]) exchange.onPoolClosing();
+    await core.settled(() => core.limits.current === 0, graceMs);
     const late = [...core.exchanges];
+    // Those that wait go first: what comes free is theirs no more.
+    core.admission.refuseAll(() => new EvenkeelError('EK_CLOSED', { flags: 'KQ' }));
     for (const exchange of late) exchange.cut();
     const result = { cut: late.length, leaked: core.leases.size };
     for (const server of core.balancer.servers) server.connections.close();
@@ -288,9 +295,16 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
   /** What the adapters talk to. */
   readonly #handler = {
     handle: (request: ClientRequest, response: ClientResponse, arrival: Arrival): void => {
+      const { monitor } = this.#core.options;
+      if (monitor && isMonitored(monitor, request, arrival)) {
+        answerMonitor(this.#core, monitor, this, request, response);
+        return;
+      }
+      const refusal = this.#core.refusal();
       const dispatch = new HttpDispatch(this.#core, request, response, arrival);
-      this.#core.exchanges.add(dispatch);
-      dispatch.start();
+      this.#core.entered(dispatch);
+      if (refusal) dispatch.onRefused(refusal);
+      else dispatch.start();
     },
     reportFault: (sample: string, error: unknown): void => this.#core.reportFault(sample, error),
   };
@@ -298,8 +312,12 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
   #enter(server: BackendServer): PoolServer {
     const facade = new PoolServer(server, this.#core, this.#monitor);
     this.#servers.set(server, facade);
-    this.#core.balancer.add(server);
+    this.#core.addServer(server);
     return facade;
+  }
+
+  #lease(slot: LeaseSlot): Lease {
+    return new Lease(slot, this.#servers.get(slot.server) as PoolServer);
   }
 
   #find(name: string): BackendServer {

@@ -1,6 +1,8 @@
 import { EvenkeelError } from '../core/errors.ts';
 import type { ClientRequest } from '../core/exchange.ts';
+import type { BodyMemory } from '../forward/body-memory.ts';
 import { RequestBody } from '../forward/body-replay.ts';
+import { isToken, trimmed } from '../http1/characters.ts';
 import type { FieldMap, RequestFraming } from '../http1/request-head.ts';
 
 /** What a framework's body parser may have left on the request. */
@@ -28,25 +30,28 @@ export function isIdempotent(method: string): boolean {
  * @param target as the adapter gives it
  * @throws {EvenkeelError} with the status to answer
  */
-export function takeIn(request: ClientRequest, target: string, bufferBody: number): Intake {
+export function takeIn(request: ClientRequest, target: string, bufferBody: number, memory: BodyMemory): Intake {
   const { headers } = request;
   if (request.httpVersionMajor === 0) throw refusal(400, 'HTTP/0.9');
-  if (request.method === 'CONNECT') throw refusal(501, 'CONNECT is not supported');
+  const method = request.method ?? 'GET';
+  // Node's server takes no others, but a middleware may have put another in its place.
+  if (!isToken(method)) throw refusal(400, 'an illegal method');
+  if (method === 'CONNECT') throw refusal(501, 'CONNECT is not supported');
   const coding = headers['transfer-encoding'];
   if (coding !== undefined) {
-    if (coding.toLowerCase() !== 'chunked') throw refusal(501, 'a transfer coding other than chunked');
+    if (String(coding).toLowerCase() !== 'chunked') throw refusal(501, 'a transfer coding other than chunked');
     if (request.httpVersion === '1.0' || headers['content-length'] !== undefined)
       throw refusal(400, 'ambiguous framing');
   }
   if (countHosts(request.rawHeaders) > 1) throw refusal(400, 'two Host fields');
   const host = headers.host;
-  if (host !== undefined && !HOST.test(host)) throw refusal(400, 'an illegal Host');
-  const origin = originForm(target, request.method ?? 'GET', host);
+  if (host !== undefined && !(typeof host === 'string' && HOST.test(host))) throw refusal(400, 'an illegal Host');
+  const origin = originForm(target, method, host);
   const framing = framingOf(request, coding !== undefined);
   if (framing === 'none') return { target: origin, body: RequestBody.none, headers };
   if (framing === 0) return { target: origin, body: RequestBody.empty, headers };
   if (!request.readableDidRead && !request.readableEnded)
-    return { target: origin, body: RequestBody.from(request, framing, bufferBody), headers };
+    return { target: origin, body: RequestBody.from(request, framing, bufferBody, memory), headers };
   return { target: origin, ...consumedBody(request, headers) };
 }
 
@@ -129,7 +134,7 @@ function bytesOf({ rawBody, body }: ParsedRequest, contentType: string): Buffer 
       return Buffer.from(exact, /charset\s*=\s*"?(?:latin1|iso-8859-1)/i.test(contentType) ? 'latin1' : 'utf8');
   }
   if (body === undefined || body === null) return undefined;
-  const type = contentType.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+  const type = trimmed(contentType.split(';', 1)[0] ?? '').toLowerCase();
   if (type === 'application/json' || type.endsWith('+json')) return Buffer.from(JSON.stringify(body));
   if (type === 'application/x-www-form-urlencoded' && typeof body === 'object') return Buffer.from(urlencode(body));
   return undefined;

@@ -30,7 +30,7 @@ export interface ServerStats {
   readonly maxconn: number;
   /** Requests and leases now. */
   readonly active: number;
-  /** Requests that wait for it now; 0 while there are no queues. */
+  /** Requests and leases that wait for it now, and for no other. */
   readonly queued: number;
   /** Idle connections kept. */
   readonly idle: number;
@@ -43,6 +43,8 @@ export interface ServerStats {
   readonly lbtot: number;
   /** Most requests at one time. */
   readonly smax: number;
+  /** Most requests that waited for it at one time. */
+  readonly qmax: number;
   /** Bytes of request bodies. */
   readonly bin: number;
   /** Bytes of response bodies. */
@@ -55,6 +57,10 @@ export interface ServerStats {
   readonly wretr: number;
   /** Retries that left it for another. */
   readonly wredis: number;
+  /** Hedges sent to it: second attempts beside one that another server was slow with. */
+  readonly hedges: number;
+  /** Hedges that it answered first. */
+  readonly hedgesWon: number;
   /** Requests whose client left. */
   readonly cli_abrt: number;
   /** Responses it cut. */
@@ -76,10 +82,16 @@ export interface PoolStats {
   readonly state: 'UP' | 'DOWN';
   /** Requests under way. */
   readonly active: number;
-  /** Requests that wait for a server; 0 while there are no queues. */
+  /** Requests and leases that wait now, for one server or for any. */
   readonly queued: number;
+  /** Most that waited for any server at one time. */
+  readonly qmax: number;
   /** Leases not released. */
   readonly leases: number;
+  /** Bytes of request bodies held to be sent again. */
+  readonly bufferedBytes: number;
+  /** Retries that `retryBudget` did not allow. */
+  readonly retriesRefused: number;
   /** By name, in the order in which they were declared or added. */
   readonly servers: Readonly<Record<string, ServerStats>>;
 }
@@ -104,8 +116,11 @@ export function poolStats(name: string, core: PoolCore, monitor: Monitor): PoolS
     name,
     state,
     active: core.exchanges.size,
-    queued: 0,
+    queued: core.admission.waiting,
+    qmax: core.admission.sharedMax,
     leases: core.leases.size,
+    bufferedBytes: core.bodyMemory.used,
+    retriesRefused: core.retryBudget?.refused ?? 0,
     servers: Object.freeze(servers),
   });
 }
@@ -115,12 +130,15 @@ function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
     stot,
     lbtot,
     smax,
+    qmax,
     bin,
     bout,
     econ,
     eresp,
     wretr,
     wredis,
+    hedges,
+    hedgesWon,
     cli_abrt,
     srv_abrt,
     connect,
@@ -141,7 +159,7 @@ function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
     effectiveWeight: server.effectiveWeight,
     maxconn: server.settings.maxconn,
     active: server.active,
-    queued: 0,
+    queued: server.queued,
     idle: server.connections.idle,
     check:
       last &&
@@ -163,12 +181,15 @@ function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
       stot,
       lbtot,
       smax,
+      qmax,
       bin,
       bout,
       econ,
       eresp,
       wretr,
       wredis,
+      hedges,
+      hedgesWon,
       cli_abrt,
       srv_abrt,
       connect,

@@ -5,7 +5,7 @@ import type { ServerView } from '../servers/server.ts';
 import type { ReadHash } from './hash-inputs.ts';
 import { nodeBase } from './hash-key.ts';
 import { HashRing } from './hash-ring.ts';
-import type { HashSettings } from './hash-type.ts';
+import type { HashPreserveAffinity, HashSettings } from './hash-type.ts';
 import type { DeclaredServer, PoolView, Scheduler } from './scheduler.ts';
 
 /** Most nodes on a ring: 64 MiB. */
@@ -41,7 +41,7 @@ export class ConsistentHash implements Scheduler {
   readonly #readsAlways: boolean;
   readonly #pool: PoolView;
   readonly #balanceFactor: number;
-  readonly #skipsFull: boolean;
+  readonly #affinity: HashPreserveAffinity;
   readonly #ring = new HashRing();
   readonly #owners = new Map<ServerView, Owner>();
   readonly #byNumber: (Owner | undefined)[] = [];
@@ -60,7 +60,7 @@ export class ConsistentHash implements Scheduler {
     this.#readsAlways = readsAlways;
     this.#pool = pool;
     this.#balanceFactor = settings.balanceFactor;
-    this.#skipsFull = settings.preserveAffinity === 'maxconn';
+    this.#affinity = settings.preserveAffinity;
   }
 
   add(server: ServerView): void {
@@ -178,7 +178,8 @@ export class ConsistentHash implements Scheduler {
 
   /** HAProxy: chash_server_is_eligible. */
   #passesOver(owner: Owner): boolean {
-    if (this.#skipsFull && owner.server.saturated) return true;
+    const { saturated, queueFull } = owner.server;
+    if (saturated && (this.#affinity === 'maxconn' || (this.#affinity === 'maxqueue' && queueFull))) return true;
     if (this.#balanceFactor === 0) return false;
     if (this.#totalIsStale) this.#addUp();
     const slots = Math.ceil(((this.#pool.served + 1) * this.#balanceFactor) / 100);

@@ -1,6 +1,6 @@
 import type { RequestContext } from '../core/context.ts';
+import { HeapItem, OrderedHeap } from '../core/ordered-heap.ts';
 import type { ServerView } from '../servers/server.ts';
-import { HeapItem, OrderedHeap } from './ordered-heap.ts';
 import { type Algorithm, defineScheduler, nothingMore, type Scheduler } from './scheduler.ts';
 
 class Place extends HeapItem {

@@ -1,7 +1,7 @@
 import type { RequestContext } from '../core/context.ts';
+import { HeapItem, OrderedHeap } from '../core/ordered-heap.ts';
 import { MAX_WEIGHT, WEIGHT_SCALE } from '../servers/effective.ts';
 import type { ServerView } from '../servers/server.ts';
-import { HeapItem, OrderedHeap } from './ordered-heap.ts';
 import { type Algorithm, defineScheduler, nothingMore, type Scheduler } from './scheduler.ts';
 
 class Entry extends HeapItem {
@@ -18,21 +18,23 @@ class Entry extends HeapItem {
 /**
  * The load a server is chosen by, as HAProxy reckons it: idle servers are equal whatever their weight; past that, the
  * requests it would have with one more, over its weight.
+ * @param load requests that it has, and that wait for it
  * @see HAProxy lb_fwlc.c:fwlc_get_key
  */
-export function leastConnectionsKey(active: number, effectiveWeight: number): number {
-  return active === 0 ? 0 : Math.floor(((active + 1) * MAX_WEIGHT * WEIGHT_SCALE) / effectiveWeight);
+export function leastConnectionsKey(load: number, effectiveWeight: number): number {
+  return load === 0 ? 0 : Math.floor(((load + 1) * MAX_WEIGHT * WEIGHT_SCALE) / effectiveWeight);
 }
 
 /**
- * Chooses the server with the fewest requests for its weight; equal ones take turns, the one that changed longest ago
+ * Chooses the server with the fewest requests for its weight, those that wait for it among them, as long as its slots and
+ * its `maxqueue` last; equal ones take turns, the one that changed longest ago
  * first (HAProxy breaks ties at random).
  * Cost: O(log n) a pick and a change; nothing allocated.
  * @see HAProxy `balance leastconn`, configuration manual 4.2
  */
 class LeastConnections implements Scheduler {
   readonly #entries = new Map<ServerView, Entry>();
-  /** Those with room; a server that is full waits outside until it is heard of again. */
+  /** Those that take more; a server that does not waits outside until it is heard of again. */
   readonly #byLoad = new OrderedHeap<Entry>();
 
   add(server: ServerView): void {
@@ -66,7 +68,7 @@ class LeastConnections implements Scheduler {
     let avoided: ServerView | undefined;
     let passedOver: Entry | undefined;
     for (let entry = this.#byLoad.first; entry !== undefined; entry = this.#byLoad.first) {
-      if (!entry.server.saturated) {
+      if (entry.server.acceptsMore) {
         if (entry.server !== avoid) {
           chosen = entry.server;
           break;
@@ -89,7 +91,8 @@ class LeastConnections implements Scheduler {
   #arrange(entry: Entry): void {
     if (this.#byLoad.has(entry)) this.#byLoad.remove(entry);
     const { server } = entry;
-    if (!server.saturated) this.#byLoad.push(entry, leastConnectionsKey(server.active, server.effectiveWeight));
+    if (server.acceptsMore)
+      this.#byLoad.push(entry, leastConnectionsKey(server.active + server.queued, server.effectiveWeight));
   }
 }
 

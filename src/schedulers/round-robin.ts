@@ -1,7 +1,7 @@
 import type { RequestContext } from '../core/context.ts';
+import { HeapItem, OrderedHeap } from '../core/ordered-heap.ts';
 import { MAX_WEIGHT, WEIGHT_SCALE } from '../servers/effective.ts';
 import type { ServerView } from '../servers/server.ts';
-import { HeapItem, OrderedHeap } from './ordered-heap.ts';
 import { type Algorithm, defineScheduler, nothingMore, type Scheduler } from './scheduler.ts';
 
 const MAX_EFFECTIVE_WEIGHT = MAX_WEIGHT * WEIGHT_SCALE;

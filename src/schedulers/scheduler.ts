@@ -36,7 +36,8 @@ export interface Scheduler {
   /**
    * @param context the request to choose for
    * @param avoid the server of the last attempt: only if no other has room
-   * @returns a server; one that is saturated when the request belongs there and nowhere else; `undefined`: all are full
+   * @returns a server; one that is saturated when the request belongs there and nowhere else, and is to wait for it;
+   * `undefined`: all are full, and the request waits for whichever has room first
    */
   pick(context: RequestContext, avoid: ServerView | undefined): ServerView | undefined;
 }

@@ -1,5 +1,5 @@
 import type { Address } from './address.ts';
-import { effectiveMaxconn, effectiveWeight } from './effective.ts';
+import { effectiveMaxconn, effectiveWeight, type PoolLoad, type SlotLimits } from './effective.ts';
 
 /** What an operator wants of a server. HAProxy: `set server <b>/<s> state`. */
 export type AdminState = 'ready' | 'drain' | 'maint';
@@ -14,9 +14,10 @@ export type OperationalState = 'stopped' | 'starting' | 'running' | 'stopping';
 export type HashKey = 'id' | 'id32' | 'guid' | 'addr' | 'addr-port';
 
 /** The options of a server, resolved, that the rooms below `pool/` share. */
-export interface ServerSettings {
+export interface ServerSettings extends SlotLimits {
   readonly weight: number;
-  readonly maxconn: number;
+  /** Most requests that may wait for it; 0 is no limit. */
+  readonly maxqueue: number;
   readonly backup: boolean;
   readonly slowstartMs: number;
   readonly hashKey?: HashKey | undefined;
@@ -38,13 +39,21 @@ export interface ServerView {
   readonly effectiveWeight: number;
   /** Requests (or leases) that hold a slot now. */
   readonly active: number;
+  /** Requests that wait for it, and for no other. */
+  readonly queued: number;
   /** No slot is free. */
   readonly saturated: boolean;
+  /** No more may wait for it. */
+  readonly queueFull: boolean;
+  /** It has a slot free, or a place in a queue whose length is limited. */
+  readonly acceptsMore: boolean;
   readonly backup: boolean;
   /** What its place among hashes is made from; `undefined`: not said. */
   readonly hashKey: HashKey | undefined;
   readonly guid: string | undefined;
 }
+
+const IDLE: PoolLoad = { current: 0, fullconn: 0 };
 
 /** Counters of a server, named as the columns of HAProxy's `show stat`. */
 export class ServerCounters {
@@ -54,6 +63,8 @@ export class ServerCounters {
   lbtot = 0;
   /** Most requests at one time. */
   smax = 0;
+  /** Most requests that waited for it at one time. */
+  qmax = 0;
   /** Bytes of request bodies sent to it. */
   bin = 0;
   /** Bytes of response bodies got from it. */
@@ -66,6 +77,9 @@ export class ServerCounters {
   wretr = 0;
   /** Retries that left it for another server. */
   wredis = 0;
+  /** Hedges sent to it, and those of them that answered first. */
+  hedges = 0;
+  hedgesWon = 0;
   cli_abrt = 0;
   srv_abrt = 0;
   /** Connections made. */
@@ -106,11 +120,14 @@ export class Server implements ServerView {
 
   // Written by pool/ at each slot taken or freed, and by servers/ when a fact above changed.
   active = 0;
+  queued = 0;
   effectiveWeight: number;
   /** Slots it has now; 0 is no limit. */
   maxconn: number;
+  readonly #load: PoolLoad;
 
-  constructor(id: number, name: string, address: Address, settings: ServerSettings) {
+  /** @param load how busy its pool is */
+  constructor(id: number, name: string, address: Address, settings: ServerSettings, load: PoolLoad = IDLE) {
     this.id = id;
     this.name = name;
     this.address = address;
@@ -119,7 +136,8 @@ export class Server implements ServerView {
     this.hashKey = settings.hashKey;
     this.guid = settings.guid;
     this.weight = settings.weight;
-    this.maxconn = settings.maxconn;
+    this.#load = load;
+    this.maxconn = effectiveMaxconn(settings, load, 0, undefined);
     this.effectiveWeight = effectiveWeight(this.weight, 0, undefined);
   }
 
@@ -129,6 +147,15 @@ export class Server implements ServerView {
 
   get saturated(): boolean {
     return this.maxconn !== 0 && this.active >= this.maxconn;
+  }
+
+  get queueFull(): boolean {
+    const { maxqueue } = this.settings;
+    return maxqueue !== 0 && this.queued >= maxqueue;
+  }
+
+  get acceptsMore(): boolean {
+    return this.maxconn === 0 || this.active + this.queued < this.maxconn + this.settings.maxqueue;
   }
 
   /** It takes balanced requests. HAProxy: srv_currently_usable. */
@@ -151,6 +178,6 @@ export class Server implements ServerView {
     const warmForMs =
       this.operational === 'starting' && this.startedAt !== undefined ? now - this.startedAt : undefined;
     this.effectiveWeight = effectiveWeight(this.weight, this.settings.slowstartMs, warmForMs);
-    this.maxconn = effectiveMaxconn(this.settings.maxconn, this.settings.slowstartMs, warmForMs);
+    this.maxconn = effectiveMaxconn(this.settings, this.#load, this.settings.slowstartMs, warmForMs);
   }
 }

@@ -106,7 +106,7 @@ export const answersCases: readonly Case[] = [
       const unavailable = [
         { servers: [] },
         { servers: [{ address: spare.url, disabled: true }] },
-        { servers: [REFUSING] },
+        { servers: [REFUSING], retries: 0 },
       ];
       const behind = second.pool.middleware() as never;
       for (const options of unavailable) {

@@ -52,6 +52,8 @@ const BAD_HEADS: Readonly<Record<string, string>> = {
   'chunked twice': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n',
   'two fields of codings':
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n',
+  'a coding with a tab behind it': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\t\r\n\r\n0\r\n\r\n',
+  'a length of no-break spaces': 'HTTP/1.1 200 OK\r\nContent-Length: 5,\xa05\r\n\r\nhello',
   'an obscured coding': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n',
   'a first chunk of no size': 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nhello\r\n0\r\n\r\n',
 };
@@ -66,6 +68,9 @@ const BAD_CHUNKS: Readonly<Record<string, string>> = {
   'a size beyond all bounds': 'fffffffffffffffff\r\nabc',
   'a size of more than 2 GiB': '80000000\r\nabc',
   'an endless extension': `3;${'a'.repeat(5_000)}`,
+  'a bare CR in an extension': '3;a="\r"\r\nabc\r\n0\r\n\r\n',
+  'an extension that does not close its quotes': '3;a="b\r\nabc\r\n0\r\n\r\n',
+  'white space around an extension': '3; a=b\r\nabc\r\n0\r\n\r\n',
   'a control in an extension': '3;a=\x01\r\nabc\r\n0\r\n\r\n',
   'a chunk that is too long': '3\r\nabcd\r\n0\r\n\r\n',
   'a chunk that is too short': '3\r\nab\r\n0\r\n\r\n',

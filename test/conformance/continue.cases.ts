@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { ok, response } from '../support/origin.ts';
+import { ok, response, type Script } from '../support/origin.ts';
 import type { Case } from './case.ts';
 
 const EXPECT = [['Expect', '100-continue']] as const;
@@ -112,6 +112,57 @@ export const continueCases: readonly Case[] = [
       assert.deepEqual([answer.status, answer.interim.length], [200, 1]);
       assert.equal(await (await alive.request(1)).body(), 'abc');
       assert.equal((await front.event()).retries, 2);
+    },
+  },
+  ...Object.entries<Script>({
+    dies: ({ socket }) => socket.end(),
+    'answers 503': ({ socket }) => socket.write(response(503)),
+  }).map(
+    ([does, script]): Case => ({
+      name: `a POST whose server ${does} in place of its 100 goes to another, without losing a byte`,
+      needs: 'checkContinue',
+      async run(stage) {
+        const failing = await stage.origin(script);
+        const alive = await stage.origin((request) => {
+          request.socket.write(CONTINUE);
+          return request.reply(ok());
+        });
+        const front = await stage.open({ servers: [failing.url, alive.url], retryOn: 'empty-response 503' });
+        const exchange = await front.start({ method: 'POST', framing: 200_000, fields: EXPECT });
+        await exchange.interims(1);
+        exchange.write('x'.repeat(200_000));
+        exchange.finish();
+        const answer = await exchange.end;
+        assert.deepEqual([answer.status, answer.interim.length], [200, 1]);
+        assert.equal((await (await alive.request(1)).body()).length, 200_000);
+        const { retries, bytesIn } = await front.event();
+        assert.deepEqual([retries, bytesIn, failing.requests.length], [1, 200_000, 1]);
+      },
+    }),
+  ),
+  {
+    name: 'a POST whose server has said 100 and dies is not sent again, though nothing of its body has come',
+    needs: 'checkContinue',
+    async run(stage) {
+      const promising = await stage.origin((request) => request.socket.write(CONTINUE));
+      const alive = await stage.origin();
+      const front = await stage.open({ servers: [promising.url, alive.url] });
+      const exchange = await front.start({ method: 'POST', framing: 3, fields: EXPECT });
+      await exchange.interims(1);
+      (await promising.request(1)).socket.resetAndDestroy();
+      assert.equal((await exchange.end).status, 502);
+      assert.equal(alive.requests.length, 0);
+    },
+  },
+  {
+    name: 'a POST of no bytes is whole with its head, whatever it expects: not sent again',
+    needs: 'checkContinue',
+    async run(stage) {
+      const dying = await stage.origin(({ socket }) => socket.end());
+      const alive = await stage.origin();
+      const front = await stage.open({ servers: [dying.url, alive.url] });
+      assert.equal((await front.send({ method: 'POST', framing: 0, fields: EXPECT })).status, 502);
+      assert.equal(alive.requests.length, 0);
     },
   },
   {

@@ -76,7 +76,8 @@ export const cutCases: readonly Case[] = [
       );
       const answer = await front.send();
       assert.deepEqual([answer.complete, answer.ended === 'hang'], [false, false]);
-      assert.equal((await front.event()).flags, 'sD');
+      const { flags, timeout, error } = await front.event();
+      assert.deepEqual([flags, timeout, error], ['sD', 'server', undefined]);
       await (await origin.connection(1)).closed;
     },
   },
@@ -100,7 +101,7 @@ export const cutCases: readonly Case[] = [
       exchange.keepsBody = false;
       exchange.pause();
       const event = await front.event();
-      assert.deepEqual([event.status, event.flags], [200, 'cD']);
+      assert.deepEqual([event.status, event.flags, event.timeout], [200, 'cD', 'client']);
       assert.deepEqual([front.stats().srv_abrt, front.stats().cli_abrt], [0, 1]);
       await (await origin.connection(1)).closed;
       exchange.resume();

@@ -12,13 +12,17 @@ import { cutCases } from './cut.cases.ts';
 import { earlyAnswerCases } from './early-answer.cases.ts';
 import { forwardingFieldsCases } from './forwarding-fields.cases.ts';
 import { framingCases } from './framing.cases.ts';
+import { hedgingCases } from './hedging.cases.ts';
 import { hopByHopCases } from './hop-by-hop.cases.ts';
 import { hostileCases } from './hostile.cases.ts';
 import { leavingCases } from './leaving.cases.ts';
 import { mountingCases } from './mounting.cases.ts';
 import { pipeliningCases } from './pipelining.cases.ts';
+import { queueCases } from './queue.cases.ts';
 import { retriesCases } from './retries.cases.ts';
 import { reuseCases } from './reuse.cases.ts';
+import { ruleAnswersCases } from './rule-answers.cases.ts';
+import { ruleTreatmentCases } from './rule-treatment.cases.ts';
 import { rulesCases } from './rules.cases.ts';
 import { serversCases } from './servers.cases.ts';
 import { SKIPPED } from './skipped.ts';
@@ -36,8 +40,10 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   status: statusCases,
   reuse: reuseCases,
   retries: retriesCases,
+  hedging: hedgingCases,
   leaving: leavingCases,
   pipelining: pipeliningCases,
+  queues: queueCases,
   continue: continueCases,
   bodies: bodiesCases,
   answers: answersCases,
@@ -45,6 +51,8 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   hostile: hostileCases,
   'forwarding fields': forwardingFieldsCases,
   rules: rulesCases,
+  'rule answers': ruleAnswersCases,
+  'rule treatment': ruleTreatmentCases,
   attaching: attachingCases,
   servers: serversCases,
   closing: closingCases,

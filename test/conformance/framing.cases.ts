@@ -203,6 +203,33 @@ export const framingCases: readonly Case[] = [
     },
   },
   {
+    name: 'a GET that a middleware has made a HEAD leaves no client waiting for a body',
+    needs: ['http1', 'before'],
+    async run(stage) {
+      const { front } = await stage.both(
+        (request) => request.reply('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n'),
+        {},
+        { before: [(request, _response, next) => next(void (request.method = 'HEAD'))] },
+      );
+      assert.equal((await front.send()).ended, 'closed');
+      const answer = await front.send({ method: 'HEAD' });
+      assert.deepEqual([answer.status, answer.field('content-length'), answer.complete], [200, '5', true]);
+    },
+  },
+  {
+    name: 'a method that would be more than one is a 400 and reaches no server',
+    needs: ['http1', 'before'],
+    async run(stage) {
+      const { origin, front } = await stage.both(
+        undefined,
+        {},
+        { before: [(request, _response, next) => next(void (request.method = 'GET /evil HTTP/1.1\r\n\r\nGET'))] },
+      );
+      assert.equal((await front.send()).status, 400);
+      assert.equal(origin.requests.length, 0);
+    },
+  },
+  {
     name: '204 and 304 have no body, and 204 no length',
     async run(stage) {
       const { front } = await stage.both((request) => {

@@ -128,12 +128,16 @@ export class Stage {
     const close = async (): Promise<void> => {
       open.leave();
       await pool.close({ graceMs: 2_000 });
-      const { active, leases, servers } = pool.stats();
+      const { active, leases, bufferedBytes, servers } = pool.stats();
       const slots = Object.values(servers).map((known) => known.active);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();
       await within(closed, 'the end of the front');
-      assert.deepEqual({ active, leases, slots }, { active: 0, leases: 0, slots: slots.map(() => 0) });
+      assert.deepEqual({ active, leases, bufferedBytes }, { active: 0, leases: 0, bufferedBytes: 0 });
+      assert.deepEqual(
+        slots,
+        slots.map(() => 0),
+      );
     };
     this.#fronts.push({ open, close });
     return open;

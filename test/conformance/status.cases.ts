@@ -25,11 +25,12 @@ export const statusCases: readonly Case[] = [
   {
     name: 'connection refused after all retries: 503, SC',
     async run(stage) {
-      const front = await stage.open({ servers: [REFUSING], retries: 2 });
+      const front = await stage.open({ servers: [REFUSING], retries: 2, timeout: { connect: 100 } });
       for (const spec of [{}, { method: 'POST', body: 'abc' }]) assert.equal((await front.send(spec)).status, 503);
       for (const nth of [1, 2]) {
         const event = await front.event(nth);
         assert.deepEqual([event.flags, event.retries, event.server], ['SC', 2, 's1']);
+        assert.deepEqual([event.error?.code, event.error?.server, event.timeout], ['EK_CONNECT', 's1', undefined]);
       }
       assert.deepEqual([front.stats().econ, front.stats().wretr], [6, 4]);
     },
@@ -46,7 +47,8 @@ export const statusCases: readonly Case[] = [
       });
       assert.equal((await front.send()).status, 503);
       const event = await front.event();
-      assert.deepEqual([event.flags, event.retries], ['sC', 1]);
+      assert.deepEqual([event.flags, event.retries, event.timeout], ['sC', 1, 'connect']);
+      assert.deepEqual([event.error?.code, event.error?.timeout], ['EK_CONNECT_TIMEOUT', 'connect']);
       assert.equal(origin.connections.length, 2);
       for (const { closed, socket } of origin.connections) {
         socket.resume();
@@ -55,10 +57,11 @@ export const statusCases: readonly Case[] = [
     },
   },
   {
-    name: 'every server full: 503 and Retry-After, SQ',
+    name: 'every server and the queue full: 503 and Retry-After, SQ',
     async run(stage) {
       const origin = await stage.origin(() => {});
-      const front = await stage.open({ servers: [{ address: origin.url, maxconn: 1 }], retryAfter: '1500ms' });
+      const servers = [{ address: origin.url, maxconn: 1 }];
+      const front = await stage.open({ servers, poolMaxQueue: 0, retryAfter: '1500ms' });
       const first = await front.start();
       const held = await origin.request(1);
       const answer = await front.send({ method: 'POST', body: 'abc' });
@@ -95,7 +98,13 @@ export const statusCases: readonly Case[] = [
     async run(stage) {
       const { origin, front } = await stage.both(() => {}, { timeout: { server: 100 } });
       for (const spec of [{}, { method: 'POST', body: 'abc' }]) assert.equal((await front.send(spec)).status, 504);
-      assert.deepEqual([(await front.event(1)).flags, (await front.event(2)).flags], ['sH', 'sH']);
+      for (const nth of [1, 2]) {
+        const { flags, timeout, error } = await front.event(nth);
+        assert.deepEqual(
+          [flags, timeout, error?.code, error?.timeout],
+          ['sH', 'server', 'EK_SERVER_TIMEOUT', 'server'],
+        );
+      }
       assert.equal(origin.requests.length, 2);
     },
   },
@@ -119,7 +128,8 @@ export const statusCases: readonly Case[] = [
       assert.equal(answer.status, 408);
       if (stage.http1) assert.equal(answer.field('connection'), 'close');
       const event = await front.event();
-      assert.deepEqual([event.status, event.flags], [408, 'cH']);
+      assert.deepEqual([event.status, event.flags, event.timeout], [408, 'cH', 'client']);
+      assert.deepEqual([event.error?.code, event.error?.timeout], ['EK_ABORTED', 'client']);
       assert.equal(await (await origin.request(1)).ended, false);
     },
   },
@@ -204,7 +214,10 @@ export const statusCases: readonly Case[] = [
         server: 's1',
         status: 200,
         flags: '--',
+        timeout: undefined,
+        error: undefined,
         retries: 0,
+        hedges: 0,
         redispatched: false,
         bytesIn: 3,
         bytesOut: 5,

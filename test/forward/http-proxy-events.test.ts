@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { type HttpProxyOptions, Pool } from '#src/index.ts';
 import { within } from '../conformance/stage.ts';
 import { portOf } from '../support/fronts.ts';
-import { answersOk, ok, type Script } from '../support/origin.ts';
+import { answersOk, ok, response, type Script } from '../support/origin.ts';
 import { switching, UpgradeClient, UpgradeOrigin } from '../support/upgrade-origin.ts';
 import { proxied, proxyStage } from './http-proxy-stage.ts';
 
@@ -206,4 +206,21 @@ test('an upgrade tells proxyReqWs, open and close', async (t) => {
   client.socket.end();
   await client.closed;
   assert.deepEqual(seen, ['start', 'proxyReqWs /ws false 0', `open ${new URL(origin.url).port}`, 'close']);
+});
+
+test('listeners do not see a response that is thrown away for another attempt', async (t) => {
+  const seen: string[] = [];
+  const on: Listeners = {
+    ...noting(seen),
+    proxyRes: (proxyRes, _req, res) => {
+      seen.push(`proxyRes ${proxyRes.statusCode}`);
+      res.setHeader('x-seen', String(proxyRes.statusCode));
+    },
+  };
+  const script: Script = (request) =>
+    request.reply(request.connection.nth === 1 ? response(503, 'x'.repeat(100_000)) : ok());
+  const { front } = await proxied(t, { on }, script, { retryOn: [503] });
+  const answer = await front.send();
+  assert.deepEqual([answer.status, answer.body, answer.field('x-seen')], [200, 'ok', '200']);
+  assert.deepEqual(seen, ['start', 'proxyReq', 'start', 'proxyReq', 'proxyRes 200', 'end']);
 });

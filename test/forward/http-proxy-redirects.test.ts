@@ -131,3 +131,11 @@ test('what a redirect leads to may fail like a server', async (t) => {
     assert.deepEqual([answer.status, answer.complete], [status, complete], path);
   }
 });
+
+test('what a redirect has led to is passed on, though its status is in retryOn', async (t) => {
+  const { server, elsewhere, front } = await play(t, 302, 'http://ELSEWHERE/to', { retryOn: [503] });
+  elsewhere.script = (request) => request.reply(response(503, 'busy'));
+  const answer = await front.send({ path: '/from' });
+  assert.deepEqual([answer.status, answer.body], [503, 'busy']);
+  assert.deepEqual([server.requests.length, elsewhere.requests.length], [1, 1]);
+});

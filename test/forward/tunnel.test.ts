@@ -56,7 +56,7 @@ test('a client that takes nothing holds a server that is gone for clientFin, and
   clock.advance(6_900);
   assert.deepEqual([outcomes.length, client.destroyed], [0, false]);
   clock.advance(300);
-  assert.deepEqual(outcomes, [{ kind: 'cut', status: 101, flags: 'cD' }]);
+  assert.deepEqual(outcomes, [{ kind: 'cut', status: 101, flags: 'cD', timeout: 'client-fin' }]);
   assert.deepEqual([client.destroyed, destroys(), deadlines.size], [true, 1, 0]);
   opened.abort();
   assert.equal(destroys(), 1);

@@ -7,6 +7,7 @@ import type { HealthSettings } from '#src/health/settings.ts';
 import { parseAddress } from '#src/servers/address.ts';
 import { Server } from '#src/servers/server.ts';
 import { serverStatus } from '#src/servers/status.ts';
+import { serverSettings } from '../support/make-server.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 type Step = 'pass' | 'fail' | 'neutral' | 'conditional';
@@ -87,7 +88,7 @@ class Bench {
 
   server({ slowstartMs = 0, weight = 1, maxconn = 0, admin = 'ready' }: Setup = {}): Server {
     const id = ++this.#id;
-    const server = new Server(id, `s${id}`, target.address, { weight, maxconn, backup: false, slowstartMs });
+    const server = new Server(id, `s${id}`, target.address, serverSettings({ weight, maxconn, slowstartMs }));
     server.admin = admin;
     return server;
   }

@@ -10,6 +10,7 @@ import type { CheckResult, HealthCheck } from '#src/health/health-check.ts';
 import { type CheckDefinition, readCheck } from '#src/health/index.ts';
 import { type Address, parseAddress } from '#src/servers/address.ts';
 import { Server } from '#src/servers/server.ts';
+import { serverSettings } from '../support/make-server.ts';
 
 /** A server of a test on a port of its own (or a path), stopped with the test. */
 export class Listener {
@@ -135,7 +136,7 @@ export function start(
   { environment = systemEnvironment, dialer = new Dialer(environment), connectMs = 20_000, answerMs }: Limits = {},
 ): RunningProbe {
   const { promise, resolve } = Promise.withResolvers<CheckResult>();
-  const server = new Server(1, 's1', target.address, { weight: 1, maxconn: 0, backup: false, slowstartMs: 0 });
+  const server = new Server(1, 's1', target.address, serverSettings());
   let calls = 0;
   const cancel = check.run({ server, target, dialer, environment, connectMs, answerMs }, (result) => {
     calls++;

@@ -82,6 +82,11 @@ test('hop-by-hop fields, and those that Connection names, stay here', () => {
   assert.deepEqual(write(headers).lines, ['x-end: 2']);
   assert.deepEqual(write({ host: 'a', connection: 'keep-alive', 'x-hop': '1' }).lines, ['x-hop: 1']);
   assert.deepEqual(
+    write({ host: 'a', connection: '\xa0x-a, \tX-HOP\t', 'x-a': '1', 'x-hop': '1' }).lines,
+    ['x-a: 1'],
+    'a no-break space is no white space of HTTP',
+  );
+  assert.deepEqual(
     write({ 'Content-Length': '1', Connection: 'x', 'X-A': '1' }).lines,
     ['X-A: 1'],
     'as a middleware may write them',

@@ -68,8 +68,20 @@ const GOOD: Readonly<Record<string, Good>> = {
     keepAlive: true,
     excess: 2,
   },
-  'trailers, but none that frame or route': {
-    text: 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: 9\r\nContent-Length: 7\r\nSet-Cookie: a=b\r\n\r\n',
+  'extensions of chunks': {
+    text: 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;a;b=c;d="e;\\"\x80"\r\na\r\n0;z\r\n\r\n',
+    status: 200,
+    body: 'a',
+    keepAlive: true,
+  },
+  'options of a connection in capitals, and no-break spaces that are no white space': {
+    text: 'HTTP/1.1 200 OK\r\nConnection: \xa0x-a, X-Hop ,CLOSE\r\nX-Hop: 1\r\nX-A: 1\r\nContent-Length: 0\r\n\r\n',
+    status: 200,
+    headers: ['X-A', '1', 'Content-Length', '0'],
+    keepAlive: false,
+  },
+  'trailers, but none that route or set cookies': {
+    text: 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Sum: 9\r\nHost: x\r\nSet-Cookie: a=b\r\n\r\n',
     status: 200,
     body: 'a',
     trailers: ['X-Sum', '9'],
@@ -254,6 +266,10 @@ const BAD: readonly (readonly [text: string, reason: RegExp])[] = [
   [`${OK}transfer-encoding: identity\r\n\r\n`, /other than chunked/],
   [`${OK}transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`, /two Transfer-Encoding/],
   [`${OK}transfer-encoding:\r\n\r\n`, /other than chunked/],
+  [`${OK}transfer-encoding: chunked\t\r\n\r\n0\r\n\r\n`, /tab/],
+  [`${OK}transfer-encoding: \xa0chunked\r\n\r\n0\r\n\r\n`, /other than chunked/],
+  [`${OK}content-length: 1,\xa01\r\n\r\nx`, /no number/],
+  ['HTTP/1.0 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\n\r\n', /interim response of HTTP\/1.0/],
   ['HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n', /HTTP\/1\.0/],
   // chunks
   [`${CHUNKED}g\r\n`, /chunk size/],
@@ -265,6 +281,13 @@ const BAD: readonly (readonly [text: string, reason: RegExp])[] = [
   [`${CHUNKED}1\na\r\n0\r\n\r\n`, /chunk (size|extension)/],
   [`${CHUNKED}1\r\nab\r\n0\r\n\r\n`, /where its size says/],
   [`${CHUNKED}1\r\na\n0\r\n\r\n`, /where its size says/],
+  [`${CHUNKED}0\r\nContent-Length: 7\r\n\r\n`, /Content-Length in the trailers/],
+  [`${CHUNKED}0\r\ntransfer-encoding: chunked\r\n\r\n`, /transfer-encoding in the trailers/],
+  ...['', 'a ', ' a', 'a=', '=a', 'a= b', 'a="', 'a="b', 'a="\x01"', 'a="\\', 'a"', '"a"', 'a(', ';a', 'a="b"c'].map(
+    (extension): [string, RegExp] => [`${CHUNKED}1;${extension}\r\na\r\n0\r\n\r\n`, /extension/],
+  ),
+  [`${CHUNKED}1;a="\r\n"\r\na\r\n0\r\n\r\n`, /extension/],
+  [`${CHUNKED}1;a="\n"\r\na\r\n0\r\n\r\n`, /extension/],
   [`${CHUNKED}1;a\0\r\na\r\n0\r\n\r\n`, /extension/],
   [`${CHUNKED}1;a\rb\r\na\r\n0\r\n\r\n`, /extension/],
   [`${CHUNKED}80000000\r\n`, /chunk that is too large/],
@@ -377,6 +400,10 @@ test('what concerns the connection is told: Keep-Alive, Upgrade, NTLM and Negoti
     assert.equal(headOf(`keep-alive: ${value}\r\n`)?.keepAliveTimeoutMs, ms, value);
   assert.equal(headOf('connection: upgrade\r\nupgrade: websocket\r\n')?.upgrade, 'websocket');
   assert.equal(headOf('upgrade: websocket\r\n')?.upgrade, undefined, 'Connection must name it');
+  assert.equal(headOf('CONNECTION: Keep-Alive, UPGRADE\r\nUpgrade: WebSocket\r\n')?.upgrade, 'WebSocket');
+  assert.equal(headOf('connection: upgrade\r\nupgrade: \r\n')?.upgrade, undefined, 'and it must name a protocol');
+  assert.equal(headOf('connection: \xa0upgrade\r\nupgrade: x\r\n')?.upgrade, undefined, 'no white space of HTTP');
+  assert.deepEqual(headOf('Expect: 100-continue\r\n')?.headers, ['content-length', '0'], 'means nothing here');
   for (const [field, authenticates] of [
     ['www-authenticate: NTLM', true],
     ['WWW-Authenticate: negotiate abc', true],

@@ -123,7 +123,7 @@ test('errorfiles that cannot be used are faults at construction', () => {
   const headless = join(folder, 'headless.http');
   writeFileSync(headless, '<h1>no head</h1>');
   const cases: [PoolOptions['errorfiles'], RegExp][] = [
-    [{ 418: { body: 'tea' } }, /errorfiles\.418: "418" is not a status we answer with; allowed: 400, 404/],
+    [{ 418: { body: 'tea' } }, /errorfiles\.418: "418" is not a status we answer with; allowed: 400, 401/],
     [{ 503: { body: 5 as never } }, /errorfiles\.503\.body: 5 is not allowed; allowed: a string or a Buffer/],
     [{ 503: { status: 101 } }, /errorfiles\.503\.status: .*from 200 to 599/],
     [{ 503: { headers: { 'a b': 'x' } } }, /errorfiles\.503\.headers: the field "a b" cannot be sent/],

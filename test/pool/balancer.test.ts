@@ -41,15 +41,13 @@ class FirstFree implements Scheduler {
 }
 
 /** A pool of `a` and `b` whose scheduler does its work badly, and what was reported of it. */
-function poolWith(bad: Partial<Scheduler>): { pool: Pool; faults: string[] } {
+function poolWith(bad: Partial<Scheduler>): { pool: Pool; faults: string[]; clock: VirtualClock } {
   const balance = (): Scheduler => Object.assign(new FirstFree(), bad);
-  const pool = new Pool(
-    { servers: nowhere('a', 'b').map((server) => ({ ...server, maxconn: 1 })), balance },
-    new VirtualClock(),
-  );
+  const clock = new VirtualClock();
+  const pool = new Pool({ servers: nowhere('a', 'b').map((server) => ({ ...server, maxconn: 1 })), balance }, clock);
   const faults: string[] = [];
   pool.on('sample:error', ({ sample, error }) => faults.push(`${sample}: ${(error as Error).message}`));
-  return { pool, faults };
+  return { pool, faults, clock };
 }
 
 test('backups take over only when no active server is left, and all of them only with allbackups', () => {
@@ -179,8 +177,11 @@ test('what a scheduler throws when it is told something costs nobody a slot', as
 });
 
 test('a scheduler that finds nothing is believed', async () => {
-  const { pool, faults } = poolWith({ pick: () => undefined });
-  await assert.rejects(pool.acquire(), (error) => error instanceof EvenkeelError && error.code === 'EK_QUEUE_FULL');
+  const { pool, faults, clock } = poolWith({ pick: () => undefined });
+  assert.equal(pool.tryAcquire(), undefined);
+  const waiting = pool.acquire();
+  clock.advance(5_010);
+  await assert.rejects(waiting, (error) => error instanceof EvenkeelError && error.code === 'EK_QUEUE_TIMEOUT');
   assert.deepEqual(faults, []);
 });
 

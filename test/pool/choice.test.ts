@@ -1,14 +1,7 @@
 /** What a pool's options say about the choice, beyond what schedulers do. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  ConfigError,
-  EvenkeelError,
-  Pool,
-  type PoolOptions,
-  type RequestContext,
-  type ServerOptions,
-} from '#src/index.ts';
+import { ConfigError, Pool, type PoolOptions, type RequestContext, type ServerOptions } from '#src/index.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { nowhere } from './picks.ts';
 
@@ -51,10 +44,10 @@ describe('useServer', () => {
     const { pool } = makePool({ useServer, defaultServer: { maxconn: 1 } });
     const held = pool.tryAcquire({ url: '/b' });
     assert.equal(held?.server.name, 'b');
-    await assert.rejects(
-      pool.acquire({ url: '/b' }),
-      (error) => error instanceof EvenkeelError && error.code === 'EK_QUEUE_FULL',
-    );
+    const waiting = pool.acquire({ url: '/b' });
+    assert.deepEqual([pool.server('b').queued, pickOf(pool)], [1, 'a']);
+    held.release();
+    assert.equal((await waiting).server.name, 'b');
   });
 
   test('a name that nobody has, and a throw, are told of once and leave the choice to balancing', () => {

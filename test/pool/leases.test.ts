@@ -24,6 +24,22 @@ const USING = `return async (pool) => {
   if (lease.server.active === 1) throw new Error('work failed');
 }`;
 
+test('run does failing work again only as often as the retry budget pays for', async () => {
+  const clock = new VirtualClock();
+  const pool = new Pool({ servers: nowhere('a', 'b'), retryBudget: { ratio: 0, minPerSecond: 0.5 } }, clock);
+  let runs = 0;
+  const work = (): never => {
+    runs++;
+    throw new Error('failed');
+  };
+  for (let i = 0; i < 4; i++) await assert.rejects(pool.run({}, work, { retry: true }), /failed/);
+  assert.deepEqual([runs, pool.stats().retriesRefused], [4 + 5, 3]);
+  clock.advance(10_000);
+  await assert.rejects(pool.run({}, work), /failed/);
+  await assert.rejects(pool.run({}, work, { retry: true }), /failed/);
+  assert.equal(runs, 9 + 1 + 4);
+});
+
 test('`using` gives it back, also when the work throws', {
   skip: Number.parseInt(process.versions.node, 10) < 24 && 'no `using`',
 }, async () => {
@@ -45,9 +61,9 @@ test('a result that is not ok counts against the server; a second word does not'
   assert.deepEqual([eresp, stot, smax, active], [1, 3, 3, 0]);
 });
 
-test('slots are counted: every server full is EK_QUEUE_FULL, or undefined, and a slot freed is free at once', async () => {
+test('slots are counted: with every server full nothing is to be had, and a slot freed is free at once', async () => {
   const servers = nowhere('a', 'b').map((server) => ({ ...server, maxconn: 2 }));
-  const pool = new Pool({ servers }, new VirtualClock());
+  const pool = new Pool({ servers, poolMaxQueue: 0 }, new VirtualClock());
   const leases: Lease[] = [];
   for (let i = 0; i < 4; i++) leases.push(await pool.acquire());
   assert.deepEqual(

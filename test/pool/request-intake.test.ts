@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
+import { BodyMemory } from '#src/forward/body-memory.ts';
 import { EvenkeelError } from '#src/index.ts';
 import { type Intake, isIdempotent, takeIn } from '#src/pool/request-intake.ts';
 
@@ -41,7 +42,7 @@ async function take(
     await once(request, 'end');
   }
   try {
-    return takeIn(request, target ?? request.url ?? '/', 65_536);
+    return takeIn(request, target ?? request.url ?? '/', 65_536, new BodyMemory(65_536));
   } catch (error) {
     assert.ok(error instanceof EvenkeelError);
     return `${error.status} ${error.code}: ${error.message.replace('the request cannot be carried: ', '')}`;
@@ -101,6 +102,25 @@ test('what Node lets through and a server might read otherwise is refused', asyn
   for (const [text, refusal] of cases) {
     const taken = await take(text);
     assert.equal(typeof taken === 'string' ? taken : 'taken', refusal, text);
+  }
+});
+
+test('a method, coding or Host that a middleware has put in place is looked at like any other', async () => {
+  for (const [parsed, refusal] of [
+    [{ method: 'GET / HTTP/1.1\r\nX: 1\r\n\r\nGET' }, '400 EK_ABORTED: an illegal method'],
+    [{ method: 'G T' }, '400 EK_ABORTED: an illegal method'],
+    [{ method: 'GE\nT' }, '400 EK_ABORTED: an illegal method'],
+    [{ method: '' }, '400 EK_ABORTED: an illegal method'],
+    [{ method: 'CONNECT' }, '501 EK_ABORTED: CONNECT is not supported'],
+    [{ method: 'PURGE' }, 'taken'],
+    [
+      { headers: { host: 'a', 'transfer-encoding': ['gzip', 'chunked'] } },
+      '501 EK_ABORTED: a transfer coding other than chunked',
+    ],
+    [{ headers: { host: ['a', 'b'] } }, '400 EK_ABORTED: an illegal Host'],
+  ] as const) {
+    const taken = await take('GET / HTTP/1.1\r\nHost: a\r\n\r\n', { parsed });
+    assert.equal(typeof taken === 'string' ? taken : 'taken', refusal, JSON.stringify(parsed));
   }
 });
 

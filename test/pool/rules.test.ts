@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OptionReader } from '#src/core/options.ts';
-import { copyFields, fieldsOf, listOf, type RequestRuleContext, readRules } from '#src/pool/rules.ts';
+import { copyFields, fieldsOf, listOf } from '#src/pool/rule-fields.ts';
+import { type RequestRuleContext, readRules } from '#src/pool/rules.ts';
+import { treatment } from './treatment.ts';
 
 type Fields = Record<string, string | string[] | undefined>;
 
@@ -12,7 +14,7 @@ function apply(rules: unknown, headers: Fields, method = 'GET'): { headers: Fiel
   read.throwFaults();
   const copy = copyFields(headers);
   const faults: string[] = [];
-  compiled?.apply({ method, headers: copy }, copy, (sample, error) =>
+  compiled?.apply({ method, headers: copy }, copy, treatment(), (sample, error) =>
     faults.push(`${sample}: ${(error as Error).message}`),
   );
   return { headers: { ...copy }, faults };
@@ -132,7 +134,7 @@ test('wrong rules are named, all at once', () => {
         { delHeader: 'Transfer-Encoding' },
         { call: 'fn' },
         { setHeader: ['x-a', 'b'], delHeader: 'x-a' },
-        { deny: 403 },
+        { track: 'src' },
         { delHeader: 'x-a', when: true },
         { delHeader: 'x-a', if: true },
       ],
@@ -152,7 +154,7 @@ test('wrong rules are named, all at once', () => {
       '[5].delHeader: "Transfer-Encoding" is not allowed; allowed: a fie',
       '[6].call: "fn" is not allowed; allowed: a function',
       '[7].delHeader: a rule has one action; make it two rules',
-      '[8].deny: not supported (HAProxy: http-request deny)',
+      '[8].track: not supported (HAProxy: http-request track-sc0)',
       '[9].when: is not an option',
       '[10].if: true is not allowed; allowed: a function',
     ],

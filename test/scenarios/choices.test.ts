@@ -141,10 +141,10 @@ test('check_post: a client that stops, and one that leaves, while its body is wa
   leaver.leave();
   await told;
   assert.deepEqual(
-    ended.map(({ status, flags }) => [status, flags]),
+    ended.map(({ status, flags, timeout }) => [status, flags, timeout]),
     [
-      [408, 'cH'],
-      [499, 'CC'],
+      [408, 'cH', 'client'],
+      [499, 'CC', undefined],
     ],
   );
   assert.deepEqual(

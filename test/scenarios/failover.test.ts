@@ -90,6 +90,11 @@ async function story(options: PoolOptions, everyMs: readonly [number, number], s
     Object.values(stats.servers).map(({ active }) => active),
     [0, 0, 0, 0],
   );
+  if (options.hedge) {
+    const sum = (of: 'hedges' | 'hedgesWon'): number =>
+      Object.values(stats.servers).reduce((all, server) => all + server[of], 0);
+    assert.ok(sum('hedges') > 50 && sum('hedgesWon') > 5, `${sum('hedges')} hedges, ${sum('hedgesWon')} won`);
+  }
 
   front.close();
   front.closeAllConnections();
@@ -102,3 +107,8 @@ test('servers die and come back under load: no GET fails, no POST runs twice, wi
 
 test('the same with checks that take the dead out', () =>
   story({ defaultServer: { check: true, inter: 100, rise: 2, fall: 2 } }, [150, 350], 2));
+
+for (const engine of ['http1', 'http-proxy-3'] as const) {
+  test(`the same with hedges for all that takes a moment: ${engine}`, () =>
+    story({ engine, hedge: { after: 1, max: 2, budget: 1 } }, [10, 120], 3));
+}

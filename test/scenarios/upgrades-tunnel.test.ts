@@ -200,7 +200,8 @@ for (const engine of ENGINES) {
       assert.equal(events.length, 0);
       const ended = over();
       clock.advance(2_000);
-      assert.equal((await ended).flags, 'sD');
+      const { flags, timeout } = await ended;
+      assert.deepEqual([flags, timeout], ['sD', 'tunnel']);
       await Promise.all([client.ended, server.ended]);
       client.socket.end();
       server.socket.end();
@@ -215,11 +216,12 @@ for (const engine of ENGINES) {
     const server = await origin.request(1);
     client.socket.end();
     await server.ended;
-    let ended = over();
+    const first = over();
     clock.advance(4_900);
     assert.ok(!server.socket.destroyed);
     clock.advance(200);
-    assert.equal((await ended).flags, 'sD');
+    const byServer = await first;
+    assert.deepEqual([byServer.flags, byServer.timeout], ['sD', 'server-fin']);
     await client.ended;
     server.socket.end();
 
@@ -227,10 +229,11 @@ for (const engine of ENGINES) {
     const secondServer = await origin.request(2);
     secondServer.socket.end();
     await second.ended;
-    ended = over();
+    const other = over();
     clock.advance(6_900);
     clock.advance(200);
-    assert.equal((await ended).flags, 'cD');
+    const byClient = await other;
+    assert.deepEqual([byClient.flags, byClient.timeout], ['cD', 'client-fin']);
     second.socket.end();
     await clean();
   });

@@ -49,15 +49,20 @@ for (const engine of ENGINES) {
     });
 
     test(
-      story('a server that refuses the connection, or drops it unanswered, is passed over for another'),
+      story('a server that refuses, drops the connection unanswered, or answers what is in retryOn, is passed over'),
       async (t) => {
         const echo = await EchoServer.start(t);
         const dropping = await UpgradeOrigin.start(t, ({ socket }) => socket.destroy());
+        const busy = await UpgradeOrigin.start(t, ({ socket }) =>
+          socket.write('HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy'),
+        );
         const pool = new Pool({
           engine,
+          retryOn: 'conn-failure empty-response 503',
           servers: [
             { name: 'refuses', address: NOBODY },
             { name: 'drops', address: dropping.url },
+            { name: 'busy', address: busy.url },
             { name: 'good', address: echo.url },
           ],
         });
@@ -67,7 +72,7 @@ for (const engine of ENGINES) {
         assert.equal(await ask(socket, 'hello'), 'hello');
         socket.close();
         const event = await ended;
-        assert.deepEqual([event.server, event.retries, event.redispatched], ['good', 2, true]);
+        assert.deepEqual([event.server, event.retries, event.redispatched], ['good', 3, true]);
         const { refuses, drops } = pool.stats().servers;
         assert.deepEqual([refuses?.active, drops?.active], [0, 0]);
       },
@@ -92,7 +97,7 @@ for (const engine of ENGINES) {
         [[NOBODY], 503],
         [[(await UpgradeOrigin.start(t, ({ socket }) => socket.end('junk\r\n\r\n'))).url], 502],
       ] as const) {
-        const pool = new Pool({ engine, servers });
+        const pool = new Pool({ engine, servers, retries: 1, timeout: { connect: 100 } });
         const { port } = await startFront(t, front, pool);
         const answer = await openWebSocket(`ws://127.0.0.1:${port}/`);
         assert.ok(!('socket' in answer));

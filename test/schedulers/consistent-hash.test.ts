@@ -5,7 +5,7 @@ import { avalanche, sdbm, xxh32 } from '#src/hashing/functions.ts';
 import { nodeBase } from '#src/schedulers/hash-key.ts';
 import { parseAddress } from '#src/servers/address.ts';
 import { type HashKey, Server } from '#src/servers/server.ts';
-import { makeServer } from '../support/make-server.ts';
+import { makeServer, serverSettings } from '../support/make-server.ts';
 import { type BalanceOptions, SchedulerGroup } from '../support/scheduler-group.ts';
 
 const CONSISTENT: BalanceOptions = { balance: 'uri', hashType: 'consistent' };
@@ -260,7 +260,7 @@ describe('where the nodes of a server begin', () => {
   const of = (hashKey: HashKey | undefined, address: string, id = 77, guid?: string): number => {
     const parsed = parseAddress(address);
     assert.ok(parsed);
-    const settings = { weight: 1, maxconn: 0, backup: false, slowstartMs: 0, hashKey, guid };
+    const settings = serverSettings({ hashKey, guid });
     return nodeBase(new Server(id, 's', parsed, settings)) >>> 0;
   };
   const full = (value: number): number => avalanche(value) >>> 0;
@@ -296,7 +296,7 @@ describe('where the nodes of a server begin', () => {
     const make = (id: number, address: string, hashKey: HashKey): Server => {
       const parsed = parseAddress(address);
       assert.ok(parsed);
-      return new Server(id, address, parsed, { weight: 1, maxconn: 0, backup: false, slowstartMs: 0, hashKey });
+      return new Server(id, address, parsed, serverSettings({ hashKey }));
     };
     const hosts = ['10.0.0.1:1', '10.0.0.2:1', '10.0.0.3:1'];
     const [one, other] = [hosts, [...hosts].reverse()].map((order) => {

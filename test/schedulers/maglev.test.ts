@@ -7,7 +7,7 @@ import { buildMaglev, MAX_MAGLEV_SERVERS, type MaglevEntry, maglevSize } from '#
 import { TableMemory } from '#src/schedulers/table-memory.ts';
 import { parseAddress } from '#src/servers/address.ts';
 import { type HashKey, Server } from '#src/servers/server.ts';
-import { makeServer } from '../support/make-server.ts';
+import { makeServer, serverSettings } from '../support/make-server.ts';
 import { GroupView, SchedulerGroup } from '../support/scheduler-group.ts';
 
 /** The paper's pseudocode of section 3.4, with whole permutations; a server sits out rounds that its weight does not give it. */
@@ -42,7 +42,7 @@ interface Settings {
 function serverAt(host: string, { id = 1, weight = 1, hashKey, guid }: Settings = {}): Server {
   const address = parseAddress(`${host}:80`);
   assert.ok(address);
-  return new Server(id, host, address, { weight, maxconn: 0, backup: false, slowstartMs: 0, hashKey, guid });
+  return new Server(id, host, address, serverSettings({ weight, hashKey, guid }));
 }
 
 const hosts = (count: number): string[] => Array.from({ length: count }, (_, i) => `10.0.${i >> 8}.${i & 255}`);

@@ -1,5 +1,5 @@
+import { HeapItem, OrderedHeap } from '#src/core/ordered-heap.ts';
 import { type DefaultServerOptions, Pool, type PoolOptions, type RequestContext } from '#src/index.ts';
-import { HeapItem, OrderedHeap } from '#src/schedulers/ordered-heap.ts';
 import { seededRandom, VirtualClock } from '../support/virtual-clock.ts';
 import type { Arrivals, Keys } from './arrivals.ts';
 import type { Latency } from './latency.ts';

@@ -152,5 +152,5 @@ export class MessageReader {
 
 function fieldOf(line: string): Field {
   const colon = line.indexOf(':');
-  return [line.slice(0, Math.max(0, colon)), line.slice(colon + 1).trim()];
+  return [line.slice(0, Math.max(0, colon)), line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '')];
 }

@@ -13,6 +13,7 @@ import {
   type RequestContext,
   type Scheduler,
   type ServerOptions,
+  type TimeLimit,
 } from '#src/index.ts';
 
 /**
@@ -57,6 +58,17 @@ new Pool<{ readonly user: string }>({
 new Pool({ servers: [{ address: '127.0.0.1:1', guid: 'a-1', hashKey: 'guid' }] });
 // @ts-expect-error an object only
 new Pool({ servers, balance: 'sticky' });
+new Pool({ servers, retryBudget: {}, hedge: {} });
+new Pool({ servers, retryBudget: false, hedge: false });
+new Pool({ servers, retryBudget: { ratio: 0.1, minPerSecond: 5 }, hedge: { after: 'p99.9', max: 2, budget: 0.1 } });
+new Pool({ servers, hedge: { after: '50ms' } });
+new Pool({ servers, hedge: { after: 50 } });
+// @ts-expect-error false, or an object
+new Pool({ servers, retryBudget: true });
+// @ts-expect-error a quantile or a time
+new Pool({ servers, hedge: { after: 'median' } });
+// @ts-expect-error no such option
+new Pool({ servers, hedge: { percentile: 95 } });
 // @ts-expect-error no such function
 new Pool({ servers, balance: 'uri', hashType: 'consistent md5' });
 // @ts-expect-error the name is missing
@@ -145,6 +157,15 @@ new Pool({ servers, defaultServer: { check: { type: 'http', expect: 'status ok' 
 // choices among words
 new Pool({ servers, retryOn: 'conn-failure', httpReuse: 'aggressive', engine: 'http-proxy-3', redispatch: true });
 new Pool({ servers, retryOn: ['conn-failure', 'empty-response'], redispatch: 1 });
+new Pool({ servers, retryOn: 'conn-failure 503 response-timeout' });
+new Pool({ servers, retryOn: ['all-retryable-errors', 425, '429'], maxBufferedBytes: '8mb' });
+new Pool({ servers, retryOn: 503 });
+// @ts-expect-error 200 is no failure
+new Pool({ servers, retryOn: [200] });
+// @ts-expect-error not one of HAProxy's words
+new Pool({ servers, retryOn: 'conn-failure-503 504' });
+// @ts-expect-error nothing behind it is one
+new Pool({ servers, retryOn: 'conn-failure 5xx' });
 // @ts-expect-error HAProxy's word is conn-failure
 new Pool({ servers, retryOn: ['connect-failure'] });
 // @ts-expect-error no such mode
@@ -168,6 +189,43 @@ new Pool({ servers, httpRequest: [{ setHeader: ['x-env'] }] });
 new Pool({ servers, httpRequest: [{ header: ['x-env', 'prod'] }] });
 // @ts-expect-error a condition is a function
 new Pool({ servers, httpRequest: [{ delHeader: 'x-role', if: true }] });
+
+// rules that answer, and that treat a request
+new Pool({
+  servers,
+  httpRequest: [
+    { deny: 403, if: ({ url }) => url === '/x' },
+    { deny: { status: 401, headers: { 'www-authenticate': 'Basic' } } },
+    { tarpit: true },
+    { return: ({ url }) => (url === '/x' ? { status: 404, body: 'no' } : undefined) },
+    { redirect: '/login' },
+    { redirect: { prefix: ({ url }) => `https://x${url}`, code: 308, dropQuery: true } },
+    { setTimeout: { server: '2m', tarpit: ({ method }) => (method === 'GET' ? 5 : undefined) } },
+    { setPriority: { class: -1, offset: 5 } },
+    { setPriority: ({ headers }) => ({ class: headers['x-vip'] ? -1 : 0 }) },
+    { disableL7Retry: true },
+  ],
+  httpResponse: [
+    { deny: 502, if: ({ response }) => response.status === 200 },
+    { return: ({ response }) => ({ status: response.status }) },
+    { redirect: ({ response }) => String(response.headers['x-to']) },
+  ],
+  monitorUri: '/healthz',
+  monitorFail: (pool) => pool.stats().state === 'DOWN',
+  timeout: { tarpit: '10s' },
+});
+// @ts-expect-error a status is a number
+new Pool({ servers, httpRequest: [{ deny: '403' }] });
+// @ts-expect-error no such way of redirecting
+new Pool({ servers, httpRequest: [{ redirect: { to: '/x' } }] });
+// @ts-expect-error 300 redirects nobody
+new Pool({ servers, httpRequest: [{ redirect: { location: '/x', code: 300 } }] });
+// @ts-expect-error a duration has a unit
+new Pool({ servers, httpRequest: [{ setTimeout: { server: '2x' } }] });
+// @ts-expect-error responses are not held up
+new Pool({ servers, httpResponse: [{ tarpit: true }] });
+// @ts-expect-error it is on, or not there
+new Pool({ servers, httpRequest: [{ disableL7Retry: false }] });
 
 // R: the framework's own request, wherever a function of the user's sees one
 interface MyRequest {
@@ -260,6 +318,7 @@ pool.on('request', (event) => {
   holds<Same<typeof event.server, string | undefined>>();
   holds<Same<typeof event.status, number>>();
   holds<Same<typeof event.redispatched, boolean>>();
+  holds<Same<typeof event.hedges, number>>();
   event.flags satisfies string;
   // @ts-expect-error a payload is read-only
   event.status = 200;
@@ -272,6 +331,8 @@ pool.on('server:up', ({ host }) => host);
 
 // errors
 const error = new EvenkeelError('EK_NO_SERVER');
+holds<Same<typeof error.timeout, TimeLimit | undefined>>();
+holds<Same<Parameters<PoolEvents['request']>[0]['error'], EvenkeelError | undefined>>();
 holds<Same<typeof error.code, ErrorCode>>();
 holds<Same<typeof error.status, number>>();
 if (error.code === 'EK_QUEUE_FULL') error.server satisfies string | undefined;

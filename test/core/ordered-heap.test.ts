@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { HeapItem, OrderedHeap } from '#src/schedulers/ordered-heap.ts';
+import { HeapItem, OrderedHeap } from '#src/core/ordered-heap.ts';
 
 type Operation =
   | { readonly kind: 'push'; readonly item: number; readonly key: number }

@@ -1,0 +1,68 @@
+import { EvenkeelError } from '../core/errors.ts';
+import type { BackendServer } from './backend-server.ts';
+import type { Priority } from './priority.ts';
+import { Reception } from './reception.ts';
+import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
+
+/** What becomes of a request until a slot of a server is free for it. */
+export abstract class QueuedExchange extends Reception implements Queued {
+  /** It belongs to the server that was chosen. */
+  persistent = false;
+  /** Time it has waited so far. */
+  protected queuedMs = 0;
+  #waiter: Waiter | undefined = undefined;
+
+  /** Takes a slot of the server and sends the request there. */
+  protected abstract carry(server: BackendServer): void;
+
+  protected choose(): void {
+    this.go(this.chooseAnew());
+  }
+
+  chooseAnew(): Place {
+    return this.core.choice.first(this, this.session?.preferred, this);
+  }
+
+  protected go(place: Place): void {
+    if (place instanceof EvenkeelError) this.fail(place);
+    else if (place instanceof RequestQueue) this.#wait(place);
+    else this.carry(place);
+  }
+
+  onTurn(server: BackendServer): void {
+    this.#stopWaiting();
+    this.carry(server);
+  }
+
+  onRefused(error: EvenkeelError): void {
+    this.#stopWaiting();
+    this.fail(error);
+  }
+
+  /** Gives up its place in a queue; `false` if it has none. */
+  protected leaveQueue(): boolean {
+    if (!this.#waiter) return false;
+    this.core.admission.leave(this.#waiter);
+    this.#stopWaiting();
+    return true;
+  }
+
+  #wait(queue: RequestQueue): void {
+    const { admission, environment } = this.core;
+    if (admission.full) this.fail(new EvenkeelError('EK_QUEUE_FULL'));
+    else this.#waiter = admission.wait(this, queue, this.#priority, environment.now(), this.timeouts.queueMs);
+  }
+
+  /** What rules have said of it, else what the option `priority` says. */
+  get #priority(): Priority {
+    const { priorityClass, priorityOffset } = this;
+    const ruled = priorityClass !== 0 || priorityOffset !== 0;
+    return ruled ? { class: priorityClass, offset: priorityOffset } : this.core.priorityOf(this);
+  }
+
+  #stopWaiting(): void {
+    if (!this.#waiter) return;
+    this.queuedMs += this.core.environment.now() - this.#waiter.since;
+    this.#waiter = undefined;
+  }
+}

@@ -1,0 +1,116 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { EvenkeelError } from '../core/errors.ts';
+import { Wait } from '../core/wait.ts';
+import { atTurn, writeContinue } from '../forward/client-response.ts';
+import type { FieldMap } from '../http1/request-head.ts';
+import { ClientExchange } from './client-exchange.ts';
+import { takeIn } from './request-intake.ts';
+import type { Ruling } from './rule-answers.ts';
+import { copyFields } from './rule-fields.ts';
+import type { RequestRuleContext } from './rules.ts';
+
+/** How much of a body a choice may depend on. HAProxy: tune.bufsize. */
+const PEEK_BYTES = 16_384;
+
+const BROKEN_BODY = 'the request body was not whole';
+
+/**
+ * What becomes of a request before a server is chosen for it: it is looked at, rules are applied, and where the choice
+ * depends on the body, that is begun.
+ */
+export abstract class Reception extends ClientExchange {
+  protected over = false;
+  /** It waits in there for the answer of a rule. */
+  protected tarpit: Wait | undefined = undefined;
+  /** The answer of a rule, in place of a server's. */
+  protected ruling: Ruling | undefined = undefined;
+
+  /** The request may be carried now. */
+  protected abstract choose(): void;
+  /** Answers with an error. */
+  protected abstract fail(error: EvenkeelError): void;
+  /** Gives the answer of a rule. */
+  protected abstract answerByRule(ruling: Ruling): void;
+
+  start(): void {
+    const { options } = this.core;
+    try {
+      const { target, body, headers } = takeIn(
+        this.clientRequest,
+        this.target,
+        options.bufferBody,
+        this.core.bodyMemory,
+      );
+      this.target = target;
+      this.body = body;
+      this.headers = headers as FieldMap & IncomingHttpHeaders;
+    } catch (error) {
+      // A parsed body may be anything, also what JSON.stringify throws at.
+      this.fail(error instanceof EvenkeelError ? error : new EvenkeelError('EK_BODY_CONSUMED', { cause: error }));
+      return;
+    }
+    if (this.arrival.upgrade) this.#watchForEnd(this.arrival.upgrade.socket);
+    if (options.requestRules && this.#applyRules()) return;
+    if (options.balance.readsBodies && this.method === 'POST') this.#peekAtBody();
+    else this.choose();
+  }
+
+  /** Returns `true` when a rule answers the request. */
+  #applyRules(): boolean {
+    const headers = copyFields(this.headers);
+    const context: RequestRuleContext = { ...this.context, headers };
+    const ruling = this.core.options.requestRules?.apply(context, headers, this, this.core.reportFault);
+    this.headers = headers as FieldMap & IncomingHttpHeaders;
+    this.ruling = ruling;
+    if (!ruling) return false;
+    if (ruling.tarpit) {
+      const deadline = this.startedAt + this.timeouts.tarpitMs;
+      this.tarpit = new Wait(this.core.deadlines, deadline, () => this.answerByRule(ruling));
+    } else this.answerByRule(ruling);
+    return true;
+  }
+
+  /** The pool is closing: nobody is kept waiting for nothing. */
+  onPoolClosing(): void {
+    if (this.tarpit && this.ruling && !this.over) this.answerByRule(this.ruling);
+  }
+
+  /** As Node gives up a request whose client ends its side, so do we an upgrade; only a tunnel may be half closed. */
+  #watchForEnd(socket: Duplex): void {
+    const leave = (): void => {
+      if (this.over || this.tunnelling) return;
+      this.onClientGone();
+      socket.destroy();
+    };
+    if (socket.readableEnded) process.nextTick(leave);
+    else socket.once('end', leave);
+  }
+
+  /** The choice depends on what the body begins with. HAProxy: as with `option http-buffer-request`. */
+  #peekAtBody(): void {
+    const { body, clientResponse: response } = this;
+    let wait: Wait | undefined;
+    const expectBody = (): void => {
+      wait = new Wait(this.core.deadlines, this.core.environment.now() + this.timeouts.clientMs, () => {
+        const message = 'the client stopped sending its request';
+        this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout: 'client', message }));
+      });
+    };
+    if (this.expectContinue)
+      atTurn(response, () => {
+        if (this.over) return;
+        this.continued = true;
+        writeContinue(response);
+        expectBody();
+      });
+    else expectBody();
+    body.peek(PEEK_BYTES, () => {
+      wait?.end();
+      if (this.over) return;
+      if (body.replayable) this.choose();
+      else if (this.clientRequest.aborted) this.onClientGone();
+      else this.fail(new EvenkeelError('EK_ABORTED', { status: 400, flags: 'CH', message: BROKEN_BODY }));
+    });
+  }
+}

@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import type { RequestContext } from '#src/index.ts';
+import { type Origin, ok } from '../support/origin.ts';
+import type { Case } from './case.ts';
+import { type OpenFront, type Stage, within } from './stage.ts';
+
+/** A front whose only server has one slot, which a first request holds. */
+async function full(
+  stage: Stage,
+  options: Parameters<Stage['open']>[0] = {},
+): Promise<{ origin: Origin; front: OpenFront; release: () => void }> {
+  const origin = await stage.origin(() => {});
+  const front = await stage.open({ servers: [{ address: origin.url, maxconn: 1 }], ...options });
+  await front.start();
+  const held = await origin.request(1);
+  origin.script = async (request) => request.reply(ok(`got ${await request.body()}`));
+  return { origin, front, release: () => held.socket.write(ok()) };
+}
+
+/** Waits until that many requests wait in the pool. */
+async function queued(front: OpenFront, count: number): Promise<void> {
+  const look = async (): Promise<void> => {
+    while (front.pool.stats().queued !== count) await new Promise((resolve) => setImmediate(resolve));
+  };
+  await within(look(), `${count} in the queue`);
+}
+
+/** Facts §4.1 to §4.5: limits and queues. */
+export const queueCases: readonly Case[] = [
+  {
+    name: 'a request that finds every server full waits, and is carried whole when a slot comes free',
+    async run(stage) {
+      const { origin, front, release } = await full(stage);
+      const waiting = await front.start({ method: 'POST', body: 'abcdef' });
+      await queued(front, 1);
+      assert.equal(origin.requests.length, 1);
+      release();
+      const answer = await waiting.end;
+      assert.deepEqual([answer.status, answer.body], [200, 'got abcdef']);
+      const event = await front.event(2);
+      assert.deepEqual([event.flags, event.queueMs > 0, event.queueMs <= event.totalMs], ['--', true, true]);
+      assert.equal((await front.event(1)).queueMs, 0);
+    },
+  },
+  {
+    name: 'those that wait are served by priority, then in order of arrival',
+    async run(stage) {
+      const priority = ({ url }: RequestContext) => ({ class: Number.parseInt(url?.slice(1) ?? '', 10) });
+      const { origin, front, release } = await full(stage, { priority });
+      const waiting = [];
+      for (const [index, path] of ['/5', '/0', '/5?b', '/-1'].entries()) {
+        waiting.push(await front.start({ path }));
+        await queued(front, index + 1);
+      }
+      release();
+      for (const exchange of waiting) assert.equal((await exchange.end).status, 200);
+      const order = origin.requests.slice(1).map(({ target }) => target);
+      assert.deepEqual(order, ['/-1', '/0', '/5', '/5?b']);
+    },
+  },
+  {
+    name: 'a client that leaves while it waits is forgotten: CQ',
+    async run(stage) {
+      const { origin, front, release } = await full(stage);
+      const leaving = await front.start({ method: 'POST', body: 'abc' });
+      await queued(front, 1);
+      leaving.leave();
+      const event = await front.event();
+      assert.deepEqual([event.status, event.flags, event.server], [499, 'CQ', undefined]);
+      await queued(front, 0);
+      release();
+      await front.event(2);
+      assert.deepEqual([origin.requests.length, front.stats().cli_abrt], [1, 0]);
+    },
+  },
+  {
+    name: 'timeout.queue: 503 and Retry-After, sQ',
+    async run(stage) {
+      const { origin, front, release } = await full(stage, { timeout: { queue: 60 }, retryAfter: '2s' });
+      const answer = await front.send({ method: 'POST', body: 'abc' });
+      assert.deepEqual([answer.status, answer.field('retry-after')], [503, '2']);
+      const event = await front.event();
+      assert.deepEqual([event.flags, event.queueMs >= 60], ['sQ', true]);
+      release();
+      await front.event(2);
+      assert.equal(origin.requests.length, 1);
+    },
+  },
+  {
+    name: 'a pool with all the requests it may have sheds the next: 503, SQ, and Retry-After by itself',
+    async run(stage) {
+      const { front, release } = await full(stage, { poolMaxRequests: 1 });
+      const answer = await front.send({ method: 'POST', body: 'abc' });
+      assert.deepEqual([answer.status, answer.field('retry-after')], [503, '1']);
+      assert.equal((await front.event()).flags, 'SQ');
+      release();
+      await front.event(2);
+      assert.equal((await front.send()).status, 200);
+    },
+  },
+  {
+    name: 'the last server goes: those that wait get their 503 at once, SC',
+    async run(stage) {
+      const { front, release } = await full(stage);
+      const waiting = await front.start();
+      await queued(front, 1);
+      front.pool.server('s1').setState('drain');
+      assert.equal((await waiting.end).status, 503);
+      assert.equal((await front.event()).flags, 'SC');
+      release();
+      await front.event(2);
+    },
+  },
+  {
+    name: 'a request that is tried again waits for its turn, behind whoever took its slot',
+    async run(stage) {
+      const bad = await stage.origin(() => {});
+      const good = await stage.origin(() => {});
+      const servers = [
+        { address: good.url, maxconn: 1 },
+        { address: bad.url, maxconn: 1 },
+      ];
+      const front = await stage.open({ servers, retries: 1 });
+      const first = await front.start();
+      const held = await good.request(1);
+      const second = await front.start({ path: '/again' });
+      const failing = await bad.request(1);
+      const third = await front.start();
+      await queued(front, 1);
+      failing.socket.destroy();
+      const thirds = await bad.request(2);
+      held.socket.write(ok());
+      assert.equal((await first.end).status, 200);
+      (await good.request(2)).socket.write(ok());
+      assert.equal((await second.end).status, 200);
+      thirds.socket.write(ok());
+      assert.equal((await third.end).status, 200);
+      const event = front.events.find(({ url }) => url === '/again');
+      assert.deepEqual([event?.retries, event?.redispatched, event?.server], [1, true, 's1']);
+    },
+  },
+];

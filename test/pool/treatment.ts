@@ -1,0 +1,21 @@
+import type { Treatment } from '#src/pool/rule-treatment.ts';
+
+/** A request as rules may treat it, before any has. */
+export function treatment(clientTarget = '/'): Treatment {
+  return {
+    timeouts: {
+      connectMs: 1,
+      queueMs: 8,
+      serverMs: 2,
+      clientMs: 3,
+      tunnelMs: 4,
+      serverFinMs: 5,
+      clientFinMs: 6,
+      tarpitMs: 7,
+    },
+    priorityClass: 0,
+    priorityOffset: 0,
+    l7RetryDisabled: false,
+    clientTarget,
+  };
+}
