@@ -136,12 +136,16 @@ export class RestlessServer {
         request = new OriginRequest(head, connection, ++nth);
         request.keepsBody = false;
         crc = 0;
-        if (request.method === 'POST') this.#posts.add(idOf(request));
-        if (request.field('expect') !== undefined && !this.#fault) socket.write(CONTINUE);
+        const asks = request.field('expect') !== undefined;
+        // One that asks first does nothing before its body comes.
+        if (request.method === 'POST' && !asks) this.#posts.add(idOf(request));
+        if (asks && !this.#fault) socket.write(CONTINUE);
         return framingOf(request);
       },
       onBody: (bytes) => {
         crc = crc32(bytes, crc);
+        if (request?.length === 0 && request.method === 'POST' && request.field('expect') !== undefined)
+          this.#posts.add(idOf(request));
         request?.add(bytes);
       },
       onEnd: () => {
