@@ -60,6 +60,7 @@ export class Ledger {
   /** Requests of which the pool never heard: the connection ended before. */
   unheard = 0;
   retries = 0;
+  hedges = 0;
   /** What must not be. */
   readonly faults: string[] = [];
   /** The failed of `shares`, in words. */
@@ -97,6 +98,7 @@ export class Ledger {
     const entry = this.#open.get(id);
     this.flags[event.flags] = (this.flags[event.flags] ?? 0) + 1;
     this.retries += event.retries;
+    this.hedges += event.hedges;
     if (!entry || entry.event || entry.arrivedAt === undefined) {
       this.faults.push(`${event.url}: an event too many, ${event.status} ${event.flags}`);
       return;

@@ -1,4 +1,4 @@
-import type { PoolOptions } from '#src/index.ts';
+import type { PoolOptions, ServerOptions } from '#src/index.ts';
 import { oneOf } from './chance.ts';
 
 /** Whose servers may be given any weight at run time. */
@@ -20,14 +20,23 @@ const LIMIT_MS = 1_000;
 /** After this long the pool must have seen that a server is fit: a check that hangs to its limit, then those that pass. */
 export const SETTLED_MS: number = 2 * LIMIT_MS;
 
+/** Every second server takes so few requests at a time that queues build up, once others fail. */
+const FEW = 6;
+
+/** How one server is set up, at the start and whenever it is added again. */
+export function serverOptions(name: string, address: string): ServerOptions {
+  return { name, address, ...(Number(name.slice(1)) % 2 === 0 && { maxconn: FEW }) };
+}
+
 /** How the soak's pool is set up, in one place. The seed says how it balances. */
 export function poolOptions(
   servers: readonly { readonly name: string; readonly address: string }[],
   random: () => number,
 ): PoolOptions {
   return {
-    servers: servers.map(({ name, address }) => ({ name, address })),
+    servers: servers.map(({ name, address }) => serverOptions(name, address)),
     ...oneOf(random, BALANCES),
+    hedge: random() < 0.5 && { after: 'p95' },
     defaultServer: {
       check: { type: 'http', uri: '/check/0', expect: 'status 200' },
       inter: 100,
@@ -36,13 +45,14 @@ export function poolOptions(
       poolPurgeDelay: '1s',
     },
     retries: RETRIES,
-    retryOn: ['conn-failure', 'empty-response', 'junk-response', 'response-timeout'],
+    retryOn: 'all-retryable-errors',
     timeout: {
       connect: LIMIT_MS,
       server: LIMIT_MS,
       check: LIMIT_MS,
       serverFin: LIMIT_MS,
       clientFin: LIMIT_MS,
+      queue: 5 * LIMIT_MS,
       client: 5 * LIMIT_MS,
       tunnel: 5 * LIMIT_MS,
     },

@@ -32,6 +32,7 @@ export function reckon(found: Findings, { scene, before, after, left }: Account)
   found.say('  lost with their connection before the pool had them', '', ledger.unheard);
   found.say('acts', '', inWords(troublemaker.acts));
   found.say('retries', '', ledger.retries);
+  found.say('hedges', '', ledger.hedges);
   found.say('most requests seen in queues', '', troublemaker.mostQueued);
   found.say('longest that this process was busy at a stretch, ms', '', left.busiestMs);
   found.none('requests without exactly one outcome, or with two views of it', ledger.faults);

@@ -3,7 +3,7 @@ import type { Pool } from '#src/index.ts';
 import { FAULTS } from '../../../test/support/fault-servers.ts';
 import { between, drawn, oneOf } from './chance.ts';
 import type { Crowd } from './crowd.ts';
-import { RETRIES } from './pool-options.ts';
+import { RETRIES, serverOptions } from './pool-options.ts';
 import type { RestlessServer } from './restless-server.ts';
 
 /** What is done next, and how often. */
@@ -152,7 +152,7 @@ export class Troublemaker {
 
   #reinstate(server: RestlessServer): void {
     const { name, address } = server;
-    if (!this.#pool.hasServer(name)) this.#pool.addServer({ name, address });
+    if (!this.#pool.hasServer(name)) this.#pool.addServer(serverOptions(name, address));
     const known = this.#pool.server(name);
     known.setState('ready');
     if (known.weight === 0) known.setWeight(1);
