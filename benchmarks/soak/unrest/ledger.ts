@@ -1,6 +1,6 @@
 import type { PoolEvents } from '#src/index.ts';
 import type { Ending } from '../../../test/support/client-exchange.ts';
-import { SETTLED_MS } from './pool-options.ts';
+import { maxconnOf, SETTLED_MS } from './pool-options.ts';
 import type { RestlessServer } from './restless-server.ts';
 import type { Tally } from './tally.ts';
 
@@ -30,7 +30,7 @@ interface Entry {
   /** On its way to the pool, the pool had it at this time. */
   arrivedAt: number | undefined;
   event: RequestEvent | undefined;
-  /** A server was in order and in service for as long as the pool had the request. */
+  /** A server without a limit was in order and in service for as long as the pool had the request. */
   hadServer: boolean;
   sight: Sight | undefined;
 }
@@ -105,7 +105,10 @@ export class Ledger {
     }
     const since = entry.arrivedAt;
     entry.event = event;
-    entry.hadServer = this.#servers.some(({ goodSince = Number.POSITIVE_INFINITY }) => goodSince + SETTLED_MS <= since);
+    // One that may be full is none to count on: while others have room, a retry goes to these, whatever they have done.
+    entry.hadServer = this.#servers.some(
+      ({ name, goodSince = Number.POSITIVE_INFINITY }) => maxconnOf(name) === 0 && goodSince + SETTLED_MS <= since,
+    );
     if (entry.sight) this.#settle(id, entry, event, entry.sight);
   }
 

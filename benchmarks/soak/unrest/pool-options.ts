@@ -23,9 +23,14 @@ export const SETTLED_MS: number = 2 * LIMIT_MS;
 /** Every second server takes so few requests at a time that queues build up, once others fail. */
 const FEW = 6;
 
+/** Most requests of one server at a time; 0 is no limit. */
+export function maxconnOf(name: string): number {
+  return Number(name.slice(1)) % 2 === 0 ? FEW : 0;
+}
+
 /** How one server is set up, at the start and whenever it is added again. */
 export function serverOptions(name: string, address: string): ServerOptions {
-  return { name, address, ...(Number(name.slice(1)) % 2 === 0 && { maxconn: FEW }) };
+  return { name, address, maxconn: maxconnOf(name) };
 }
 
 /** How the soak's pool is set up, in one place. The seed says how it balances. */

@@ -57,7 +57,7 @@ function reckonShares(found: Findings, { repeatable, shares, failures }: Ledger)
   const all = answered + serverError + cut + ended + failed;
   const share = (count: number): string => `${count} (${((100 * count) / Math.max(1, all)).toFixed(3)} %)`;
   found.say('repeatable requests', '', repeatable);
-  found.say('  that had a server in order all the time', '', all);
+  found.say('  that had a server in order, with room, all the time', '', all);
   found.say('  a server’s whole answer', '', share(answered));
   found.say('  an answer of a server in trouble', '', share(serverError));
   found.say('  cut by their server in the answer', '', share(cut));
