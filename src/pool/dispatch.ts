@@ -1,10 +1,11 @@
-import { EvenkeelError, type TerminationFlags, type TimeLimit } from '../core/errors.ts';
+import type { EvenkeelError, TerminationFlags, TimeLimit } from '../core/errors.ts';
 import type { Outcome, Sent } from '../core/outcome.ts';
 import { Wait } from '../core/wait.ts';
 import { cutResponse } from '../forward/client-response.ts';
 import type { Attempt, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import { DRAIN_BYTES } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
+import { type CutBy, cutError } from './cut-by.ts';
 import type { Hedge } from './hedge.ts';
 import { Hedges } from './hedges.ts';
 import { QueuedExchange } from './queued-exchange.ts';
@@ -79,19 +80,28 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.#settle(this.clientResponse.headersSent ? this.clientResponse.statusCode : 499, flags);
   }
 
-  /** The grace time is over: ends the request as it stands. HAProxy: flag `K`. */
-  cut(): void {
+  /** Ends the request as it stands, whatever its server is about to do. */
+  cut(by: CutBy): void {
     if (this.over) return;
     this.#attempt?.abort();
-    if (this.tunnelling) this.#settle(101, 'KD');
+    if (this.tunnelling) this.#settle(101, `${by}D`);
     else if (this.clientResponse.headersSent) {
       cutResponse(this.clientResponse);
-      this.#settle(this.clientResponse.statusCode, 'KD');
-    } else this.fail(new EvenkeelError('EK_CLOSED', { flags: this.connectedAt === 0 ? 'KC' : 'KH' }));
+      this.#settle(this.clientResponse.statusCode, `${by}D`);
+    } else this.fail(cutError(by, this.#server ? (this.connectedAt === 0 ? 'C' : 'H') : 'R', this.#server?.name));
   }
 
-  isOn(server: BackendServer): boolean {
-    return (this.#holdsSlot && this.#server === server) || this.#hedges?.isOn(server) === true;
+  /** Takes from a server what it has of this request. Gives whether that was the end of the request: no hedge goes on. */
+  cutOn(server: BackendServer, by: CutBy): boolean {
+    if (this.over) return false;
+    this.#hedges?.giveUp(server);
+    if (!this.#holdsSlot || this.#server !== server) return false;
+    const hedge = this.#hedges?.next();
+    if (hedge) {
+      this.#leave(server);
+      this.adopt(hedge);
+    } else this.cut(by);
+    return !hedge;
   }
 
   /** Servers that have had a part in it, the present one last. */
@@ -330,6 +340,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.over = true;
     this.#attempt = undefined;
     this.tarpit?.end();
+    this.peeking?.end();
     this.#turnAround?.end();
     this.body.forget();
     this.#releaseSlot();
