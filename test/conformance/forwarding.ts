@@ -16,6 +16,7 @@ import { hedgingCases } from './hedging.cases.ts';
 import { hopByHopCases } from './hop-by-hop.cases.ts';
 import { hostileCases } from './hostile.cases.ts';
 import { leavingCases } from './leaving.cases.ts';
+import { markedCases } from './marked.cases.ts';
 import { mountingCases } from './mounting.cases.ts';
 import { queueCases } from './queue.cases.ts';
 import { retriesCases } from './retries.cases.ts';
@@ -28,6 +29,7 @@ import { SKIPPED } from './skipped.ts';
 import { type Front, Stage } from './stage.ts';
 import { statusCases } from './status.cases.ts';
 import { streamingCases } from './streaming.cases.ts';
+import { strictMaxconnCases } from './strict-maxconn.cases.ts';
 
 /** Every rule, by topic. */
 const TOPICS: Readonly<Record<string, readonly Case[]>> = {
@@ -54,6 +56,8 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   attaching: attachingCases,
   servers: serversCases,
   closing: closingCases,
+  'marked down and up': markedCases,
+  'strict maxconn': strictMaxconnCases,
   'early answer': earlyAnswerCases,
 };
 
