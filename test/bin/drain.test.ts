@@ -41,6 +41,28 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 
+test('SIGTERM: requests that wait for a slot are served as it comes free, and the last of them with 503 at the end', async (t) => {
+  const arrived: ServerResponse[] = [];
+  const { server, url } = await origin(t, (_request, response) => arrived.push(response));
+  const command = new CommandProcess(t, [`${url} maxconn=1`, '--listen', '0', '--grace', '500ms']);
+  const front = await command.url();
+  const ask = (): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => get(front, { agent: false }, resolve).once('error', reject));
+  const answers = [ask()];
+  await once(server, 'request');
+  answers.push(ask(), ask());
+  command.child.kill('SIGTERM');
+  await command.says(/draining: 3 in flight/);
+  const second = once(server, 'request');
+  arrived[0]?.end('a');
+  assert.equal((await Promise.race(answers)).statusCode, 200);
+  await second;
+  arrived[1]?.end('b');
+  const statuses = (await Promise.all(answers)).map(({ statusCode }) => statusCode);
+  assert.deepEqual(statuses.sort(), [200, 200, 503]);
+  assert.equal((await command.ended).code, 0);
+});
+
 test('a request without an answer is cut when the grace time is over; exit code 0', async (t) => {
   const { command, answer } = await busy(t, '--grace', '50ms');
   command.child.kill('SIGTERM');
