@@ -70,7 +70,12 @@ for (const engine of ['http1', 'http-proxy-3'] as const satisfies PoolOptions['e
       outliving.leave();
       outliving2.leave();
     });
-    await setImmediate();
+    // Sockets of another test's may still be closing.
+    while (
+      front.sockets.length < 2 ||
+      process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length > 4
+    )
+      await setImmediate();
     const before = resources();
     const listeners = front.sockets.map((socket) => socket.listenerCount('close'));
 
