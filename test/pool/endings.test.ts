@@ -51,6 +51,10 @@ function resources(): string[] {
   return process.getActiveResourcesInfo().sort();
 }
 
+function sockets(): number {
+  return resources().filter((name) => name === 'TCPSocketWrap').length;
+}
+
 /** What a pool has noted on connections of clients. */
 function notes(sockets: readonly Socket[]): number {
   const living = sockets.filter(({ destroyed }) => !destroyed);
@@ -70,12 +74,9 @@ for (const engine of ['http1', 'http-proxy-3'] as const satisfies PoolOptions['e
       outliving.leave();
       outliving2.leave();
     });
-    // Sockets of another test's may still be closing.
-    while (
-      front.sockets.length < 2 ||
-      process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length > 4
-    )
-      await setImmediate();
+    // The clients and nothing else: sockets of an earlier test may still be closing, and HTTP/2 has things to do first.
+    const calm = (): boolean => !/ConnectWrap|Immediate/.test(resources().join()) && sockets() === 4;
+    while (!calm()) await setImmediate();
     const before = resources();
     const listeners = front.sockets.map((socket) => socket.listenerCount('close'));
 
