@@ -228,9 +228,9 @@ test('strict-maxconn: for a new connection the oldest idle one is closed, shared
   const own = stage.open(one);
   own.owner = one;
   stage.pool.release(own, 0);
+  stage.clock.advance(1);
   const [shared] = stage.idle(1);
   const inUse = stage.open();
-  stage.clock.advance(1);
   stage.open(undefined, 'other');
   assert.deepEqual([own.destroyed, shared?.destroyed, inUse.destroyed], [true, false, false]);
   assert.equal(one.privateConnections.size, 0);
