@@ -144,6 +144,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     this.#monitor.add(server, server.health);
     const facade = this.#enter(server);
     core.emit('server:added', { server: server.name, url: server.address.url });
+    core.markedUp(server);
     return facade;
   }
 
@@ -159,14 +160,12 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     this.#servers.delete(server);
     this.#monitor.remove(server);
     core.removeServer(server);
-    server.connections.clear();
-    await core.settled(() => server.active === 0, graceMs);
-    const late = [...core.exchanges].filter((exchange) => exchange.isOn(server));
-    for (const exchange of late) exchange.cut();
     server.connections.close();
+    await core.settled(() => server.active === 0, graceMs);
+    const cut = core.cutOn(server, 'K');
     const leaked = [...core.leases].filter((slot) => slot.server === server).length;
-    core.emit('server:removed', { server: server.name, cut: late.length });
-    return { cut: late.length, leaked };
+    core.emit('server:removed', { server: server.name, cut });
+    return { cut, leaked };
   }
 
   /**
@@ -285,9 +284,10 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     const late = [...core.exchanges];
     // Those that wait go first: what comes free is theirs no more.
     core.admission.refuseAll(() => new EvenkeelError('EK_CLOSED', { flags: 'KQ' }));
-    for (const exchange of late) exchange.cut();
+    for (const exchange of late) exchange.cut('K');
     const result = { cut: late.length, leaked: core.leases.size };
     for (const server of core.balancer.servers) server.connections.close();
+    core.close();
     core.emit('close', result);
     return result;
   }
