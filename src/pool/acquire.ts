@@ -2,7 +2,7 @@ import type { RequestContext } from '../core/context.ts';
 import { EvenkeelError } from '../core/errors.ts';
 import { type Abortable, AbortSignals } from './abort-signals.ts';
 import type { BackendServer } from './backend-server.ts';
-import { LeaseSlot } from './lease.ts';
+import { type Lease, LeaseSlot } from './lease.ts';
 import type { PoolCore } from './pool-core.ts';
 import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
 
@@ -27,19 +27,24 @@ export function tryAcquireSlot(
 }
 
 /**
- * A slot of a server, which is waited for where it must be.
+ * A lease on a slot of a server, which is waited for where it must be.
+ * @param lend makes the lease
  * @throws {EvenkeelError}
  */
-export function acquireSlot(core: PoolCore, request: AcquireRequest): LeaseSlot | Promise<LeaseSlot> {
+export function acquireLease(
+  core: PoolCore,
+  request: AcquireRequest,
+  lend: (slot: LeaseSlot) => Lease,
+): Lease | Promise<Lease> {
   const { signal, context, avoid } = request;
   if (signal?.aborted) throw aborted(signal);
   const refusal = core.refusal();
   if (refusal) throw refusal;
   const place = placeFor(core, context, avoid);
   if (place instanceof EvenkeelError) throw place;
-  if (!(place instanceof RequestQueue)) return new LeaseSlot(core, place);
+  if (!(place instanceof RequestQueue)) return lend(new LeaseSlot(core, place));
   if (core.admission.full) throw new EvenkeelError('EK_QUEUE_FULL');
-  return new Acquisition(core, request, place).slot;
+  return new Acquisition(core, request, place, lend).lease;
 }
 
 function placeFor(core: PoolCore, context: RequestContext, avoid: readonly string[]): Place {
@@ -62,17 +67,19 @@ const signals = new AbortSignals();
 
 /** A caller that waits for a slot. */
 class Acquisition implements Queued, Abortable {
-  readonly slot: Promise<LeaseSlot>;
+  readonly lease: Promise<Lease>;
   readonly #core: PoolCore;
   readonly #request: AcquireRequest;
   readonly #waiter: Waiter;
-  readonly #resolve: (slot: LeaseSlot) => void;
+  readonly #lend: (slot: LeaseSlot) => Lease;
+  readonly #resolve: (lease: Lease) => void;
   readonly #reject: (error: EvenkeelError) => void;
 
-  constructor(core: PoolCore, request: AcquireRequest, queue: RequestQueue) {
+  constructor(core: PoolCore, request: AcquireRequest, queue: RequestQueue, lend: (slot: LeaseSlot) => Lease) {
     this.#core = core;
     this.#request = request;
-    ({ promise: this.slot, resolve: this.#resolve, reject: this.#reject } = Promise.withResolvers<LeaseSlot>());
+    this.#lend = lend;
+    ({ promise: this.lease, resolve: this.#resolve, reject: this.#reject } = Promise.withResolvers<Lease>());
     const now = core.environment.now();
     core.limits.enter();
     this.#waiter = core.admission.wait(this, queue, core.priorityOf(request.context), now, request.timeoutMs);
@@ -86,7 +93,7 @@ class Acquisition implements Queued, Abortable {
   onTurn(server: BackendServer): void {
     const slot = new LeaseSlot(this.#core, server);
     this.#end();
-    this.#resolve(slot);
+    this.#resolve(this.#lend(slot));
   }
 
   onRefused(error: EvenkeelError): void {
