@@ -22,8 +22,11 @@ export function tryAcquireSlot(
   avoid: readonly string[],
 ): LeaseSlot | undefined {
   if (core.refusal()) return undefined;
+  core.limits.enter();
   const place = placeFor(core, context, avoid);
-  return place instanceof EvenkeelError || place instanceof RequestQueue ? undefined : new LeaseSlot(core, place);
+  if (!(place instanceof EvenkeelError || place instanceof RequestQueue)) return new LeaseSlot(core, place);
+  core.limits.leave();
+  return undefined;
 }
 
 /**
@@ -40,11 +43,14 @@ export function acquireLease(
   if (signal?.aborted) throw aborted(signal);
   const refusal = core.refusal();
   if (refusal) throw refusal;
+  // It counts before it chooses: servers may have more slots for it.
+  core.limits.enter();
   const place = placeFor(core, context, avoid);
-  if (place instanceof EvenkeelError) throw place;
-  if (!(place instanceof RequestQueue)) return lend(new LeaseSlot(core, place));
-  if (core.admission.full) throw new EvenkeelError('EK_QUEUE_FULL');
-  return new Acquisition(core, request, place, lend).lease;
+  if (place instanceof RequestQueue) {
+    if (!core.admission.full) return new Acquisition(core, request, place, lend).lease;
+  } else if (!(place instanceof EvenkeelError)) return lend(new LeaseSlot(core, place));
+  core.limits.leave();
+  throw place instanceof EvenkeelError ? place : new EvenkeelError('EK_QUEUE_FULL');
 }
 
 function placeFor(core: PoolCore, context: RequestContext, avoid: readonly string[]): Place {
@@ -81,7 +87,6 @@ class Acquisition implements Queued, Abortable {
     this.#lend = lend;
     ({ promise: this.lease, resolve: this.#resolve, reject: this.#reject } = Promise.withResolvers<Lease>());
     const now = core.environment.now();
-    core.limits.enter();
     this.#waiter = core.admission.wait(this, queue, core.priorityOf(request.context), now, request.timeoutMs);
     if (request.signal) signals.watch(request.signal, this);
   }
@@ -91,13 +96,14 @@ class Acquisition implements Queued, Abortable {
   }
 
   onTurn(server: BackendServer): void {
-    const slot = new LeaseSlot(this.#core, server);
-    this.#end();
-    this.#resolve(this.#lend(slot));
+    this.#forget();
+    this.#resolve(this.#lend(new LeaseSlot(this.#core, server)));
   }
 
   onRefused(error: EvenkeelError): void {
-    this.#end();
+    this.#forget();
+    this.#core.limits.leave();
+    this.#core.tell();
     this.#reject(error);
   }
 
@@ -106,10 +112,8 @@ class Acquisition implements Queued, Abortable {
     this.onRefused(aborted(signal));
   }
 
-  #end(): void {
+  #forget(): void {
     const { signal } = this.#request;
     if (signal) signals.forget(signal, this);
-    this.#core.limits.leave();
-    this.#core.tell();
   }
 }

@@ -189,7 +189,10 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
   }
 
   /** As `acquire`, but gives `undefined` where no server has room. Never waits. */
-  tryAcquire(context: RequestContext<R> = {}, { avoid = NOBODY }: Pick<AcquireOptions, 'avoid'> = {}): Lease | undefined {
+  tryAcquire(
+    context: RequestContext<R> = {},
+    { avoid = NOBODY }: Pick<AcquireOptions, 'avoid'> = {},
+  ): Lease | undefined {
     const slot = tryAcquireSlot(this.#core, context, avoid);
     return slot && this.#lend(slot);
   }
