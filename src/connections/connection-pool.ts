@@ -25,25 +25,41 @@ const MAX_PRIVATE_IDLE = 5;
 /** A server that says it keeps a connection for N seconds may close it that much earlier; nobody is sent there then. */
 const KEEP_ALIVE_MARGIN_MS = 1_000;
 
+const NONE: ReadonlySet<PooledConnection> = new Set();
+
 /** One connection of a client to us, as far as reuse must know it. Connections private to it die with it. */
 export class ClientSession {
   /** Requests it has sent. */
   requests = 0;
-  readonly privateConnections: Set<PooledConnection> = new Set();
+  /** Made for the first: most clients never have one. */
+  #private: Set<PooledConnection> | undefined = undefined;
   /** The server to which a connection was authenticated for this client (NTLM, Negotiate). */
   authenticatedTo: ServerView | undefined = undefined;
   /** The client has left: nothing is kept for it any more. */
   ended = false;
+
+  get privateConnections(): ReadonlySet<PooledConnection> {
+    return this.#private ?? NONE;
+  }
 
   /** The server that should have the client's next request, as only there is it authenticated. HAProxy: PREFER_LAST. */
   get preferred(): ServerView | undefined {
     return this.authenticatedTo && this.privateConnections.size > 0 ? this.authenticatedTo : undefined;
   }
 
+  keep(connection: PooledConnection): void {
+    this.#private ??= new Set();
+    this.#private.add(connection);
+  }
+
+  forget(connection: PooledConnection): void {
+    this.#private?.delete(connection);
+  }
+
   end(): void {
     this.ended = true;
     for (const connection of this.privateConnections) connection.destroy();
-    this.privateConnections.clear();
+    this.#private = undefined;
   }
 }
 
@@ -197,7 +213,7 @@ export class ConnectionPool<C extends PooledConnection> {
     }
     connection.idleSince = now;
     if (connection.owner) {
-      connection.owner.privateConnections.add(connection);
+      connection.owner.keep(connection);
       this.#private.push(connection);
       this.#privateCount++;
       return;
@@ -217,7 +233,7 @@ export class ConnectionPool<C extends PooledConnection> {
 
   /** An idle connection was closed by the server, or is to be given up. */
   forget(connection: PooledConnection): void {
-    connection.owner?.privateConnections.delete(connection);
+    connection.owner?.forget(connection);
     const { list } = connection;
     if (!list) return;
     list.remove(connection);
