@@ -22,8 +22,12 @@ export function tryAcquireSlot(
   avoid: readonly string[],
 ): LeaseSlot | undefined {
   if (core.refusal()) return undefined;
+  // First: the load, which slots may grow with, includes whoever asks.
+  core.limits.enter();
   const place = placeFor(core, context, avoid);
-  return place instanceof EvenkeelError || place instanceof RequestQueue ? undefined : new LeaseSlot(core, place);
+  if (!(place instanceof EvenkeelError || place instanceof RequestQueue)) return new LeaseSlot(core, place);
+  core.limits.leave();
+  return undefined;
 }
 
 /**
@@ -35,11 +39,12 @@ export function acquireSlot(core: PoolCore, request: AcquireRequest): LeaseSlot 
   if (signal?.aborted) throw aborted(signal);
   const refusal = core.refusal();
   if (refusal) throw refusal;
+  core.limits.enter();
   const place = placeFor(core, context, avoid);
-  if (place instanceof EvenkeelError) throw place;
-  if (!(place instanceof RequestQueue)) return new LeaseSlot(core, place);
-  if (core.admission.full) throw new EvenkeelError('EK_QUEUE_FULL');
-  return new Acquisition(core, request, place).slot;
+  if (place instanceof RequestQueue && !core.admission.full) return new Acquisition(core, request, place).slot;
+  if (!(place instanceof EvenkeelError || place instanceof RequestQueue)) return new LeaseSlot(core, place);
+  core.limits.leave();
+  throw place instanceof EvenkeelError ? place : new EvenkeelError('EK_QUEUE_FULL');
 }
 
 function placeFor(core: PoolCore, context: RequestContext, avoid: readonly string[]): Place {
@@ -60,7 +65,7 @@ function aborted(signal: AbortSignal): EvenkeelError {
 
 const signals = new AbortSignals();
 
-/** A caller that waits for a slot. */
+/** A caller that waits for a slot. It counts as load, as the lease will that comes of it. */
 class Acquisition implements Queued, Abortable {
   readonly slot: Promise<LeaseSlot>;
   readonly #core: PoolCore;
@@ -74,7 +79,6 @@ class Acquisition implements Queued, Abortable {
     this.#request = request;
     ({ promise: this.slot, resolve: this.#resolve, reject: this.#reject } = Promise.withResolvers<LeaseSlot>());
     const now = core.environment.now();
-    core.limits.enter();
     this.#waiter = core.admission.wait(this, queue, core.priorityOf(request.context), now, request.timeoutMs);
     if (request.signal) signals.watch(request.signal, this);
   }
@@ -84,13 +88,14 @@ class Acquisition implements Queued, Abortable {
   }
 
   onTurn(server: BackendServer): void {
-    const slot = new LeaseSlot(this.#core, server);
-    this.#end();
-    this.#resolve(slot);
+    this.#stopListening();
+    this.#resolve(new LeaseSlot(this.#core, server));
   }
 
   onRefused(error: EvenkeelError): void {
-    this.#end();
+    this.#stopListening();
+    this.#core.limits.leave();
+    this.#core.tell();
     this.#reject(error);
   }
 
@@ -99,10 +104,8 @@ class Acquisition implements Queued, Abortable {
     this.onRefused(aborted(signal));
   }
 
-  #end(): void {
+  #stopListening(): void {
     const { signal } = this.#request;
     if (signal) signals.forget(signal, this);
-    this.#core.limits.leave();
-    this.#core.tell();
   }
 }

@@ -17,11 +17,11 @@ export class LeaseSlot {
   #released = false;
   listIndex = -1;
 
+  /** Whoever asked for it is part of the pool's load already; `free` ends that. */
   constructor(core: PoolCore, server: BackendServer) {
     this.#core = core;
     this.server = server;
     core.take(server);
-    core.limits.enter();
     this.#takenAt = core.balancer.observes ? core.environment.now() : 0;
     core.leases.add(this);
   }

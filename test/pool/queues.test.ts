@@ -335,6 +335,30 @@ describe('limits that move', () => {
     assert.deepEqual([pool.server('a').active, counter.waiting], [5, 5], 'and shrink with it');
   });
 
+  for (const fullconn of [10, 20, 30])
+    test(`minconn: whoever raises the load has the slot that comes of it, and a turn raises none; fullconn ${fullconn}`, async () => {
+      const servers = [{ name: 'a', address: '127.0.0.1:1', minconn: 1, maxconn: 10 }];
+      const counter = new Counter('', { servers, fullconn });
+      const { pool } = counter;
+      const slots = (): number => {
+        const load = pool.stats().leases + counter.waiting;
+        return Math.min(load, 10, Math.max(1, Math.floor((load * 10) / fullconn)));
+      };
+      for (let i = 0; i < 40; i++) {
+        counter.ask(`${i}`);
+        await counter.heard();
+        assert.equal(pool.server('a').active, slots(), `${i + 1} in the pool`);
+      }
+      while (pool.server('a').active > 0) {
+        const [id = ''] = counter.leases.keys();
+        const active = pool.server('a').active;
+        counter.release(id);
+        counter.leases.delete(id);
+        await counter.heard();
+        assert.equal(pool.server('a').active, Math.min(active, slots()), `${counter.waiting} wait`);
+      }
+    });
+
   test('slow start: one more slot now and then, for those that wait', async () => {
     const counter = new Counter('', {
       servers: [{ name: 'a', address: '127.0.0.1:1', maxconn: 10, slowstart: '10s', disabled: true }],
