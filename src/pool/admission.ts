@@ -69,10 +69,9 @@ export class Admission {
   serve(server: BackendServer): void {
     if (this.#waiting === 0) return;
     const { line } = server;
-    const helps = this.#options.balancer.hasItsTurn(server);
     while (!server.saturated) {
       const own = line.first;
-      const any = helps ? this.shared.first : undefined;
+      const any = this.#options.balancer.hasItsTurn(server) ? this.shared.first : undefined;
       const next = own && !(any && any.key < own.key) ? own : any;
       if (!next) return;
       if (next === any) server.counters.lbtot++;
@@ -113,6 +112,7 @@ export class Admission {
       moved.push(first);
     }
     for (const waiter of moved) {
+      if (waiter.deadlineIndex === -1) continue; // it has left, on word of what became of one before it
       const place = waiter.owner.chooseAnew();
       if (place instanceof RequestQueue) this.#enter(waiter, place);
       else {

@@ -9,6 +9,7 @@ import type { Hedge } from './hedge.ts';
 import { Hedges } from './hedges.ts';
 import { QueuedExchange } from './queued-exchange.ts';
 import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
+import type { Place } from './request-queue.ts';
 import type { Ruling } from './rule-answers.ts';
 import { fieldsOf, listOf } from './rule-fields.ts';
 
@@ -115,6 +116,10 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     if (outcome.kind === 'failed') this.#noteFailure(outcome, server, attemptedAt);
     else if (outcome.kind === 'discarded') this.#noteDiscarded(outcome.status, server, attemptedAt);
     this.#leave(server);
+  }
+
+  override chooseAnew(): Place {
+    return this.#tried ? this.#chooseAgain(this.#tried) : super.chooseAnew();
   }
 
   protected carry(server: BackendServer): void {
@@ -271,9 +276,12 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   /** Another server than those that were tried, while one has room. */
   #redispatch(server: BackendServer): void {
     this.persistent = false;
-    const tried = this.#leave(server);
+    this.go(this.#chooseAgain(this.#leave(server)));
+  }
+
+  #chooseAgain(tried: readonly BackendServer[]): Place {
     const isLast = this.#retries === this.core.options.retry.retries;
-    this.go(this.core.choice.again(this, tried, isLast && this.#onlyRefused));
+    return this.core.choice.again(this, tried, isLast && this.#onlyRefused);
   }
 
   /** The server has failed: it is not asked again while another one has room. */
@@ -330,6 +338,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.over = true;
     this.#attempt = undefined;
     this.tarpit?.end();
+    this.bodyWait?.end();
     this.#turnAround?.end();
     this.body.forget();
     this.#releaseSlot();

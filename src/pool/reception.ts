@@ -22,6 +22,8 @@ export abstract class Reception extends ClientExchange {
   protected over = false;
   /** It waits in there for the answer of a rule. */
   protected tarpit: Wait | undefined = undefined;
+  /** How long the body may take that the choice depends on. */
+  protected bodyWait: Wait | undefined = undefined;
   /** The answer of a rule, in place of a server's. */
   protected ruling: Ruling | undefined = undefined;
 
@@ -93,13 +95,13 @@ export abstract class Reception extends ClientExchange {
       this.continued = true;
       response.writeContinue();
     }
-    const wait = new Wait(this.core.deadlines, this.startedAt + this.timeouts.clientMs, () => {
+    this.bodyWait = new Wait(this.core.deadlines, this.startedAt + this.timeouts.clientMs, () => {
       const message = 'the client stopped sending its request';
       this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout: 'client', message }));
     });
     body.peek(PEEK_BYTES, () => {
-      wait.end();
       if (this.over) return;
+      this.bodyWait?.end();
       if (body.replayable) this.choose();
       else if (this.clientRequest.aborted) this.onClientGone();
       else this.fail(new EvenkeelError('EK_ABORTED', { status: 400, flags: 'CH', message: BROKEN_BODY }));
