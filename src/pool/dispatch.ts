@@ -8,8 +8,8 @@ import type { BackendServer } from './backend-server.ts';
 import type { Hedge } from './hedge.ts';
 import { Hedges } from './hedges.ts';
 import { QueuedExchange } from './queued-exchange.ts';
-import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
 import type { Place } from './request-queue.ts';
+import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
 import type { Ruling } from './rule-answers.ts';
 import { fieldsOf, listOf } from './rule-fields.ts';
 
@@ -91,8 +91,12 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     } else this.fail(new EvenkeelError('EK_CLOSED', { flags: this.connectedAt === 0 ? 'KC' : 'KH' }));
   }
 
-  isOn(server: BackendServer): boolean {
-    return (this.#holdsSlot && this.#server === server) || this.#hedges?.isOn(server) === true;
+  /** The grace time of a server is over: ends what runs there, and returns whether the request has ended with it. */
+  cutOn(server: BackendServer): boolean {
+    this.#hedges?.endOn(server);
+    if (!this.#holdsSlot || this.#server !== server) return false;
+    this.#goOn(server, () => this.cut());
+    return this.over;
   }
 
   /** Servers that have had a part in it, the present one last. */

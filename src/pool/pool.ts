@@ -161,12 +161,11 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     core.removeServer(server);
     server.connections.clear();
     await core.settled(() => server.active === 0, graceMs);
-    const late = [...core.exchanges].filter((exchange) => exchange.isOn(server));
-    for (const exchange of late) exchange.cut();
+    const cut = [...core.exchanges].filter((exchange) => exchange.cutOn(server)).length;
     server.connections.close();
     const leaked = [...core.leases].filter((slot) => slot.server === server).length;
-    core.emit('server:removed', { server: server.name, cut: late.length });
-    return { cut: late.length, leaked };
+    core.emit('server:removed', { server: server.name, cut });
+    return { cut, leaked };
   }
 
   /**
