@@ -80,7 +80,10 @@ class Acquisition implements Queued, Abortable {
     ({ promise: this.slot, resolve: this.#resolve, reject: this.#reject } = Promise.withResolvers<LeaseSlot>());
     const now = core.environment.now();
     this.#waiter = core.admission.wait(this, queue, core.priorityOf(request.context), now, request.timeoutMs);
-    if (request.signal) signals.watch(request.signal, this);
+    const { signal } = request;
+    if (!signal) return;
+    signals.watch(signal, this);
+    if (signal.aborted) this.onAbort(signal); // by a function of the user's that was asked meanwhile
   }
 
   chooseAnew(): Place {

@@ -112,8 +112,10 @@ export class Admission {
       moved.push(first);
     }
     for (const waiter of moved) {
-      if (waiter.deadlineIndex === -1) continue; // it has left, on word of what became of one before it
+      // Functions of the user's are called on the way, which may have any of them leave.
+      if (waiter.left) continue;
       const place = waiter.owner.chooseAnew();
+      if (waiter.left) continue;
       if (place instanceof RequestQueue) this.#enter(waiter, place);
       else {
         this.#options.deadlines.remove(waiter);

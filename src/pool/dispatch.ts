@@ -59,6 +59,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     if (rules) {
       const response = { status: head.status, headers: fieldsOf(head.headers) };
       this.ruling = rules.apply({ ...this.context, response }, response.headers, this, this.core.reportFault);
+      if (this.over) return { kind: 'client-gone', flags: 'CH' }; // a function of the user's has ended it
       if (this.ruling) return { kind: 'ruled' };
       head.headers = listOf(response.headers, head.headers, this.core.reportFault);
       if (Number.isInteger(response.status) && response.status >= 200 && response.status <= 599)

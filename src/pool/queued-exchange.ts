@@ -24,6 +24,7 @@ export abstract class QueuedExchange extends Reception implements Queued {
   }
 
   protected go(place: Place): void {
+    if (this.over) return; // a function of the user's that was asked for the place has ended it
     if (place instanceof EvenkeelError) this.fail(place);
     else if (place instanceof RequestQueue) this.#wait(place);
     else this.carry(place);
@@ -49,8 +50,12 @@ export abstract class QueuedExchange extends Reception implements Queued {
 
   #wait(queue: RequestQueue): void {
     const { admission, environment } = this.core;
-    if (admission.full) this.fail(new EvenkeelError('EK_QUEUE_FULL'));
-    else this.#waiter = admission.wait(this, queue, this.#priority, environment.now(), this.timeouts.queueMs);
+    if (admission.full) {
+      this.fail(new EvenkeelError('EK_QUEUE_FULL'));
+      return;
+    }
+    const priority = this.#priority;
+    if (!this.over) this.#waiter = admission.wait(this, queue, priority, environment.now(), this.timeouts.queueMs);
   }
 
   /** What rules have said of it, else what the option `priority` says. */
