@@ -47,12 +47,13 @@ export class ClientSessions {
       return this.#enterStream(request.stream, response, leaver);
     const socket = request.socket as Socket & Record<symbol, OpenSession | undefined>;
     if (!(socket instanceof Socket)) {
-      response.once('close', () => leaver.onClientGone());
+      whenClosed(response, response.destroyed, leaver);
       return undefined;
     }
-    const session = socket[this.#key] ?? this.#meet(socket, leaver);
+    const session = socket[this.#key] ?? this.#meet(socket);
     session.requests++;
     session.add(leaver);
+    if (socket.destroyed) process.nextTick(() => leaver.onClientGone());
     return session;
   }
 
@@ -62,7 +63,7 @@ export class ClientSessions {
 
   /** A stream of HTTP/2 ends by itself; what is private to its client lives as long as the connection. */
   #enterStream(stream: ServerHttp2Stream, response: ClientResponse, leaver: Leaver): ClientSession | undefined {
-    response.once('close', () => leaver.onClientGone());
+    whenClosed(response, stream.closed, leaver);
     const connection = stream.session as (Http2Session & Record<symbol, OpenSession | undefined>) | undefined;
     if (!connection) return undefined;
     let session = connection[this.#key];
@@ -76,11 +77,16 @@ export class ClientSessions {
     return session;
   }
 
-  #meet(socket: Socket & Record<symbol, OpenSession | undefined>, leaver: Leaver): OpenSession {
+  #meet(socket: Socket & Record<symbol, OpenSession | undefined>): OpenSession {
     const session = new OpenSession();
     socket[this.#key] = session;
-    if (socket.destroyed) process.nextTick(() => leaver.onClientGone());
-    else socket.once('close', () => session.end());
+    socket.once('close', () => session.end());
     return session;
   }
+}
+
+/** A middleware may have kept the request for longer than its client has stayed. */
+function whenClosed(response: ClientResponse, closed: boolean, leaver: Leaver): void {
+  if (closed) process.nextTick(() => leaver.onClientGone());
+  else response.once('close', () => leaver.onClientGone());
 }

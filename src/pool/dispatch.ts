@@ -302,6 +302,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     let { status } = error;
     this.#releaseSlot();
     try {
+      if (this.arrival.decline) body.letGo();
       if (this.arrival.decline?.(error, !body.touched)) {
         // Behind the framework's answer Node reads on only what nobody has begun to read.
         if (body.touched) body.drain(DRAIN_BYTES, () => this.clientRequest.destroy());
