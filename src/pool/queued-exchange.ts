@@ -31,6 +31,11 @@ export abstract class QueuedExchange extends Reception implements Queued {
   }
 
   onTurn(server: BackendServer): void {
+    // The slot may be that of an earlier request of the same connection, which was told first that its client is gone.
+    if (this.clientRequest.socket.destroyed) {
+      this.onClientGone();
+      return;
+    }
     this.#stopWaiting();
     this.carry(server);
   }

@@ -117,6 +117,22 @@ export const queueCases: readonly Case[] = [
     },
   },
   {
+    name: 'a pipelined request that waits leaves with its client: the slot of the one before is not for it',
+    needs: 'http1',
+    async run(stage) {
+      const origin = await stage.origin(() => {});
+      const front = await stage.open({ servers: [{ address: origin.url, maxconn: 1 }] });
+      const client = await front.raw();
+      client.socket.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPUT /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+      await origin.request(1);
+      await queued(front, 1);
+      client.leave();
+      await front.event(2);
+      assert.deepEqual(front.events.map(({ url, flags }) => `${url} ${flags}`).sort(), ['/1 CH', '/2 CQ']);
+      assert.equal(front.stats().stot, 1);
+    },
+  },
+  {
     name: 'a client that had left before the pool got its request is forgotten, too: CQ',
     needs: 'before',
     async run(stage) {
