@@ -1,4 +1,4 @@
-import type { Http2Session, ServerHttp2Stream } from 'node:http2';
+import type { Http2ServerRequest, Http2Session } from 'node:http2';
 import { Socket } from 'node:net';
 import { ClientSession } from '../connections/connection-pool.ts';
 import type { ClientRequest, ClientResponse } from '../core/exchange.ts';
@@ -6,6 +6,11 @@ import type { ClientRequest, ClientResponse } from '../core/exchange.ts';
 /** Told when the client is gone before its exchange was over. */
 export interface Leaver {
   onClientGone(): void;
+}
+
+/** The client's connection is gone or, over HTTP/2, its stream. Whoever is to be told of it may not have been told yet. */
+export function hasLeft(request: ClientRequest): boolean {
+  return 'stream' in request ? request.stream.closed || request.stream.destroyed : request.socket.destroyed;
 }
 
 /** One client connection with the exchanges it has open: one, or with pipelining several. */
@@ -43,17 +48,16 @@ export class ClientSessions {
 
   /** Takes note of an exchange; `undefined` where there is no connection (injected requests). */
   enter(request: ClientRequest, response: ClientResponse, leaver: Leaver): ClientSession | undefined {
-    if (request.httpVersionMajor === 2 && 'stream' in request)
-      return this.#enterStream(request.stream, response, leaver);
+    if (request.httpVersionMajor === 2 && 'stream' in request) return this.#enterStream(request, response, leaver);
     const socket = request.socket as Socket & Record<symbol, OpenSession | undefined>;
     if (!(socket instanceof Socket)) {
-      whenClosed(response, response.destroyed, leaver);
+      whenClosed(request, response, leaver);
       return undefined;
     }
     const session = socket[this.#key] ?? this.#meet(socket);
     session.requests++;
     session.add(leaver);
-    if (socket.destroyed) process.nextTick(() => leaver.onClientGone());
+    if (hasLeft(request)) process.nextTick(() => leaver.onClientGone());
     return session;
   }
 
@@ -62,9 +66,9 @@ export class ClientSessions {
   }
 
   /** A stream of HTTP/2 ends by itself; what is private to its client lives as long as the connection. */
-  #enterStream(stream: ServerHttp2Stream, response: ClientResponse, leaver: Leaver): ClientSession | undefined {
-    whenClosed(response, stream.closed, leaver);
-    const connection = stream.session as (Http2Session & Record<symbol, OpenSession | undefined>) | undefined;
+  #enterStream(request: Http2ServerRequest, response: ClientResponse, leaver: Leaver): ClientSession | undefined {
+    whenClosed(request, response, leaver);
+    const connection = request.stream.session as (Http2Session & Record<symbol, OpenSession | undefined>) | undefined;
     if (!connection) return undefined;
     let session = connection[this.#key];
     if (!session) {
@@ -86,7 +90,7 @@ export class ClientSessions {
 }
 
 /** A middleware may have kept the request for longer than its client has stayed. */
-function whenClosed(response: ClientResponse, closed: boolean, leaver: Leaver): void {
-  if (closed) process.nextTick(() => leaver.onClientGone());
+function whenClosed(request: ClientRequest, response: ClientResponse, leaver: Leaver): void {
+  if (hasLeft(request)) process.nextTick(() => leaver.onClientGone());
   else response.once('close', () => leaver.onClientGone());
 }

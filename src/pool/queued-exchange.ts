@@ -1,5 +1,6 @@
 import { EvenkeelError } from '../core/errors.ts';
 import type { BackendServer } from './backend-server.ts';
+import { hasLeft } from './client-sessions.ts';
 import type { Priority } from './priority.ts';
 import { Reception } from './reception.ts';
 import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
@@ -31,8 +32,8 @@ export abstract class QueuedExchange extends Reception implements Queued {
   }
 
   onTurn(server: BackendServer): void {
-    // The slot may be that of an earlier request of the same connection, which was told first that its client is gone.
-    if (this.clientRequest.socket.destroyed) {
+    // The slot may be that of another request of the same client, which was told first that it has left.
+    if (hasLeft(this.clientRequest)) {
       this.onClientGone();
       return;
     }
