@@ -3,7 +3,6 @@ import type { Outcome, Sent } from '../core/outcome.ts';
 import { Wait } from '../core/wait.ts';
 import { cutResponse } from '../forward/client-response.ts';
 import type { Attempt, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
-import { DRAIN_BYTES } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { Hedge } from './hedge.ts';
 import { Hedges } from './hedges.ts';
@@ -12,6 +11,7 @@ import type { Place } from './request-queue.ts';
 import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
 import type { Ruling } from './rule-answers.ts';
 import { fieldsOf, listOf } from './rule-fields.ts';
+import { withRemaining } from './total-limit.ts';
 
 type Failed = Extract<Outcome, { kind: 'failed' }>;
 
@@ -21,12 +21,12 @@ const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 /**
  * One request's way through the pool: admit, choose, carry, settle, and perhaps again. START READING HERE.
  *
- *     start → choose → forwarder → onOutcome → #settle
+ *     start → choose → forwarder → onOutcome → settle
  *                          ▲            │
  *                          └── #retry ──┘
  *
  * It is the `HttpExchange` of its attempts and the `RequestContext` of its choices, so that a request costs one object:
- * `ClientExchange` holds what is known of it, `Reception` what comes before the choice, `QueuedExchange` the wait for a slot.
+ * `ClientExchange` holds what is known of it, `AnsweredExchange` the answers that no server gives, `Reception` what comes before the choice, `QueuedExchange` the wait for a slot.
  */
 export class HttpDispatch extends QueuedExchange implements HttpExchange, OutcomeSink {
   #server: BackendServer | undefined = undefined;
@@ -72,24 +72,52 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   onClientGone(): void {
     if (this.over || this.tunnelling) return;
     if (this.leaveQueue()) {
-      this.#settle(499, 'CQ');
+      this.settle(499, 'CQ');
       return;
     }
     this.#attempt?.abort();
     const flags = this.clientResponse.headersSent ? 'CD' : this.tarpit ? 'CT' : this.connectedAt === 0 ? 'CC' : 'CH';
     if (this.#server) this.#server.counters.cli_abrt++;
-    this.#settle(this.clientResponse.headersSent ? this.clientResponse.statusCode : 499, flags);
+    this.settle(this.clientResponse.headersSent ? this.clientResponse.statusCode : 499, flags);
   }
 
   /** The grace time is over: ends the request as it stands. HAProxy: flag `K`. */
   cut(): void {
     if (this.over) return;
     this.#attempt?.abort();
-    if (this.tunnelling) this.#settle(101, 'KD');
+    if (this.tunnelling) this.settle(101, 'KD');
     else if (this.clientResponse.headersSent) {
       cutResponse(this.clientResponse);
-      this.#settle(this.clientResponse.statusCode, 'KD');
+      this.settle(this.clientResponse.statusCode, 'KD');
     } else this.fail(new EvenkeelError('EK_CLOSED', { flags: this.connectedAt === 0 ? 'KC' : 'KH' }));
+  }
+
+  protected onTotalTimeout(): void {
+    if (this.tunnelling) return;
+    const { clientResponse: response } = this;
+    const timeout = 'total';
+    if (this.leaveQueue()) {
+      this.fail(new EvenkeelError('EK_QUEUE_TIMEOUT', { timeout }));
+      return;
+    }
+    this.#attempt?.abort();
+    if (response.headersSent) {
+      cutResponse(response);
+      this.settle(response.statusCode, 'sD', timeout);
+    } else if (!this.#server) {
+      const message = 'the client did not send its request in time';
+      this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout, message }));
+    } else {
+      const code = this.connectedAt === 0 ? 'EK_CONNECT_TIMEOUT' : 'EK_SERVER_TIMEOUT';
+      this.fail(new EvenkeelError(code, { timeout, server: this.#server.name }));
+    }
+  }
+
+  /** Tells the server of the next attempt how much time is left. */
+  tellDeadline(now: number): void {
+    const { deadlineHeader } = this.core.options;
+    if (this.total && deadlineHeader !== undefined)
+      this.headers = withRemaining(this.headers, deadlineHeader, this.total.deadline - now);
   }
 
   /** The grace time of a server is over: ends what runs there, and returns whether the request has ended with it. */
@@ -108,7 +136,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   /** A hedge takes the place of the present attempt, which was slower or has failed. */
   adopt(hedge: Hedge): void {
     this.#attempt?.abort();
-    this.#releaseSlot();
+    this.releaseSlot();
     this.#server = hedge.server;
     this.#holdsSlot = true;
     this.#attempt = hedge.attempt;
@@ -124,7 +152,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   }
 
   override chooseAnew(): Place {
-    return this.#tried ? this.#chooseAgain(this.#tried) : super.chooseAnew();
+    return this.#tried ? this.#chooseAgain() : super.chooseAnew();
   }
 
   protected carry(server: BackendServer): void {
@@ -149,6 +177,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.attemptedAt = previous || this.queuedMs > 0 ? this.core.environment.now() : this.startedAt;
     this.connectedAt = 0;
     this.respondedAt = 0;
+    this.tellDeadline(this.attemptedAt);
     this.#attempt = this.core.forwarder.forward(this, server, fresh, this);
     if (!previous) this.#hedges = Hedges.of(this.core, this);
     this.#hedges?.began();
@@ -162,24 +191,24 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     switch (outcome.kind) {
       case 'answered':
         this.#observe(server, this.respondedAt - this.attemptedAt, !FAILURES.has(outcome.status));
-        counters.hrsp[classOf(outcome.status)]++;
-        this.#settle(outcome.status, '--');
+        counters.countResponse(outcome.status);
+        this.settle(outcome.status, '--');
         return;
       case 'discarded':
         this.#noteDiscarded(outcome.status, server, this.attemptedAt);
         this.#goOn(server, () => this.#retry(server, false));
         return;
       case 'cut':
-        counters.hrsp[classOf(outcome.status)]++;
+        counters.countResponse(outcome.status);
         if (outcome.flags[0] === 'S' || outcome.flags[0] === 's' || outcome.flags[0] === 'P') {
           counters.srv_abrt++;
           counters.eresp++;
         } else counters.cli_abrt++;
-        this.#settle(outcome.status, outcome.flags, outcome.timeout);
+        this.settle(outcome.status, outcome.flags, outcome.timeout);
         return;
       case 'client-gone':
         counters.cli_abrt++;
-        this.#settle(499, outcome.flags);
+        this.settle(499, outcome.flags);
         return;
       case 'refused':
         this.fail(outcome.error);
@@ -201,7 +230,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   #noteDiscarded(status: number, server: BackendServer, attemptedAt: number): void {
     this.#onlyRefused = false;
     this.#observe(server, this.core.environment.now() - attemptedAt, !FAILURES.has(status));
-    server.counters.hrsp[classOf(status)]++;
+    server.counters.countResponse(status);
   }
 
   #noteFailure({ reason, onReusedConnection }: Failed, server: BackendServer, attemptedAt: number): void {
@@ -249,10 +278,10 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
 
   /**
    * Makes one of the retries, on that server or on another. The slot is kept for the former and given back for the latter.
-   * @param refused the connection was: whoever is asked again at once would most likely refuse again
+   * @param refused the connection was
    */
   #retry(server: BackendServer, refused: boolean): void {
-    const { balancer, options, deadlines, environment } = this.core;
+    const { balancer, options } = this.core;
     const { persistent } = this;
     this.#retries++;
     const accepts = persistent ? server.acceptsPersistent : server.usable;
@@ -266,88 +295,67 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
       },
       options.retry,
     );
-    if (elsewhere) this.#releaseSlot();
-    const retry = (): void => {
-      this.#turnAround = undefined;
-      if (elsewhere) this.#redispatch(server);
-      else this.#carry(server, false);
-    };
-    if (refused && (!elsewhere || balancer.activeCount <= 1)) {
-      const waitMs = turnAroundMs(this.timeouts.connectMs);
-      this.#turnAround = new Wait(deadlines, environment.now() + waitMs, retry);
-    } else retry();
-  }
-
-  /** Another server than those that were tried, while one has room. */
-  #redispatch(server: BackendServer): void {
+    if (!elsewhere) {
+      this.#pauseIf(refused, () => this.#carry(server, false));
+      return;
+    }
     this.persistent = false;
-    this.go(this.#chooseAgain(this.#leave(server)));
+    this.releaseSlot();
+    this.#leave(server);
+    const alone = balancer.activeCount <= 1;
+    this.#pauseIf(refused && alone, () => this.#redispatch(server, refused && !alone));
   }
 
-  #chooseAgain(tried: readonly BackendServer[]): Place {
+  #chooseAgain(): Place {
     const isLast = this.#retries === this.core.options.retry.retries;
-    return this.core.choice.again(this, tried, isLast && this.#onlyRefused);
+    return this.core.choice.again(this, this.#tried ?? [], isLast && this.#onlyRefused);
+  }
+
+  /**
+   * To another server than those that were tried, while one has room.
+   * @param patient before the same one is asked again, as all others are full, some time is to pass
+   */
+  #redispatch(server: BackendServer, patient: boolean): void {
+    const place = this.#chooseAgain();
+    if (place === server && patient) this.#pauseIf(true, () => this.#redispatch(server, false));
+    else this.go(place);
+  }
+
+  /** A server that has refused would most likely refuse again at once. HAProxy: turn-around. */
+  #pauseIf(refused: boolean, goOn: () => void): void {
+    if (!refused) {
+      goOn();
+      return;
+    }
+    const { deadlines, environment } = this.core;
+    this.#turnAround = new Wait(deadlines, environment.now() + turnAroundMs(this.timeouts.connectMs), () => {
+      this.#turnAround = undefined;
+      goOn();
+    });
   }
 
   /** The server has failed: it is not asked again while another one has room. */
-  #leave(server: BackendServer): readonly BackendServer[] {
+  #leave(server: BackendServer): void {
     this.#tried ??= [];
     this.#tried.push(server);
-    return this.#tried;
   }
 
-  /** Answers with an error, unless the framework takes over. */
-  protected fail(error: EvenkeelError): void {
-    const { clientResponse: response, body } = this;
-    let { status } = error;
-    this.#releaseSlot();
-    try {
-      if (this.arrival.decline) body.letGo();
-      if (this.arrival.decline?.(error, !body.touched)) {
-        // Behind the framework's answer Node reads on only what nobody has begun to read.
-        if (body.touched) body.drain(DRAIN_BYTES, () => this.clientRequest.destroy());
-        return;
-      }
-      if (response.headersSent || response.destroyed) cutResponse(response);
-      else status = this.core.answer(this, error);
-    } catch (fault) {
-      this.core.reportFault('next', fault); // the framework's, or a response that somebody else has tampered with
-      cutResponse(response);
-    } finally {
-      this.#settle(status, error.flags, error.timeout, error);
-    }
-  }
-
-  protected answerByRule(ruling: Ruling): void {
-    const { clientResponse: response } = this;
-    let { status } = ruling;
-    this.#releaseSlot();
-    try {
-      if (response.headersSent || response.destroyed) cutResponse(response);
-      else status = this.core.answerByRule(this, ruling);
-    } catch (fault) {
-      this.core.reportFault('rules', fault); // a response that somebody else has tampered with
-      cutResponse(response);
-    } finally {
-      this.#settle(status, ruling.flags);
-    }
-  }
-
-  #releaseSlot(): void {
+  protected releaseSlot(): void {
     if (!this.#holdsSlot || !this.#server) return;
     this.#holdsSlot = false;
     this.core.free(this.#server);
   }
 
-  #settle(status: number, flags: TerminationFlags, timeout?: TimeLimit, error?: EvenkeelError): void {
+  protected settle(status: number, flags: TerminationFlags, timeout?: TimeLimit, error?: EvenkeelError): void {
     if (this.over) return;
     this.over = true;
     this.#attempt = undefined;
     this.tarpit?.end();
     this.bodyWait?.end();
+    this.total?.end();
     this.#turnAround?.end();
     this.body.forget();
-    this.#releaseSlot();
+    this.releaseSlot();
     this.#hedges?.end();
     this.core.sessions.leave(this.session, this);
     this.core.ended(this);
@@ -373,9 +381,4 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
       bytesOut: this.bytesOut,
     });
   }
-}
-
-function classOf(status: number): 0 | 1 | 2 | 3 | 4 | 5 {
-  const digit = Math.floor(status / 100);
-  return digit >= 1 && digit <= 5 ? (digit as 1 | 2 | 3 | 4 | 5) : 0;
 }

@@ -115,6 +115,7 @@ export class Hedges implements Expiring, HedgeOwner {
     this.#core.take(server);
     const hedge = new Hedge(this.#request, this, server, now);
     this.#underWay.push(hedge);
+    this.#request.tellDeadline(now);
     this.#carry(hedge, false);
     if (++this.sent < this.#hedging.max) this.#wait(now);
   }

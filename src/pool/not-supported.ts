@@ -53,7 +53,6 @@ export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.
 export const NOT_SUPPORTED_TIMEOUTS: Readonly<Record<string, string>> = {
   httpRequest: "not supported (HAProxy: timeout http-request): Node's server has headersTimeout and requestTimeout",
   httpKeepAlive: "not supported (HAProxy: timeout http-keep-alive): Node's server has keepAliveTimeout",
-  total: 'not supported: no limit over all attempts exists yet',
   stick: 'not supported: there are no stick tables yet',
 };
 

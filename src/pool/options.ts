@@ -74,6 +74,8 @@ export interface TimeoutOptions {
   readonly clientFin?: Duration;
   /** How long a rule's `tarpit` makes a client wait. Default: as `connect`. HAProxy: `timeout tarpit`. */
   readonly tarpit?: Duration;
+  /** For all of a request, from its arrival to the end of its response: queues, attempts and bodies; upgraded connections aside. Default: Infinity. */
+  readonly total?: Duration;
   /** For the answer to a health check, once connected. Default: the check's interval. HAProxy: `timeout check`. */
   readonly check?: Duration;
 }
@@ -145,6 +147,8 @@ export interface PoolOptions<R = unknown> {
   readonly httpchk?: HttpchkOption;
   /** Time limits. */
   readonly timeout?: TimeoutOptions;
+  /** Field that tells servers how many milliseconds of `timeout.total` are left, and that a client may send to leave less: `x-request-timeout-ms`. Default: none. */
+  readonly deadlineHeader?: string;
   /** Attempts after the first, 0..100. Default: 3. HAProxy: `retries`. */
   readonly retries?: number;
   /** What is tried again: kinds of failure, and statuses of responses. Default: `['conn-failure', 'empty-response']`. HAProxy: `retry-on`. */

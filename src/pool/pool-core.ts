@@ -16,6 +16,7 @@ import { writeError, writeRuling } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
 import { Balancer } from './balancer.ts';
 import { Choice } from './choice.ts';
+import type { ClientExchange } from './client-exchange.ts';
 import { ClientSessions } from './client-sessions.ts';
 import type { HttpDispatch } from './dispatch.ts';
 import { DynamicLimits } from './dynamic-limits.ts';
@@ -249,12 +250,12 @@ export class PoolCore {
   }
 
   /** Writes the answer to a request that failed; gives its status. */
-  answer(dispatch: HttpDispatch, error: EvenkeelError): number {
-    return writeError(this.options.answers, dispatch, error, this.reportFault);
+  answer(exchange: ClientExchange, error: EvenkeelError): number {
+    return writeError(this.options.answers, exchange, error, this.reportFault);
   }
 
   /** Writes the answer of a rule; gives its status. */
-  answerByRule(dispatch: HttpDispatch, ruling: Ruling): number {
-    return writeRuling(this.options.answers, dispatch, ruling, this.reportFault);
+  answerByRule(exchange: ClientExchange, ruling: Ruling): number {
+    return writeRuling(this.options.answers, exchange, ruling, this.reportFault);
   }
 }

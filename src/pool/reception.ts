@@ -2,12 +2,14 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { EvenkeelError } from '../core/errors.ts';
 import { Wait } from '../core/wait.ts';
+import { atTurn, writeContinue } from '../forward/client-response.ts';
 import type { FieldMap } from '../http1/request-head.ts';
-import { ClientExchange } from './client-exchange.ts';
+import { AnsweredExchange } from './answered-exchange.ts';
 import { takeIn } from './request-intake.ts';
 import type { Ruling } from './rule-answers.ts';
 import { copyFields } from './rule-fields.ts';
 import type { RequestRuleContext } from './rules.ts';
+import { announcedMs } from './total-limit.ts';
 
 /** How much of a body a choice may depend on. HAProxy: tune.bufsize. */
 const PEEK_BYTES = 16_384;
@@ -18,8 +20,10 @@ const BROKEN_BODY = 'the request body was not whole';
  * What becomes of a request before a server is chosen for it: it is looked at, rules are applied, and where the choice
  * depends on the body, that is begun.
  */
-export abstract class Reception extends ClientExchange {
+export abstract class Reception extends AnsweredExchange {
   protected over = false;
+  /** When all of it must be over, and the watch over that; `undefined`: it may take as long as it likes. */
+  protected total: Wait | undefined = undefined;
   /** It waits in there for the answer of a rule. */
   protected tarpit: Wait | undefined = undefined;
   /** How long the body may take that the choice depends on. */
@@ -29,10 +33,8 @@ export abstract class Reception extends ClientExchange {
 
   /** The request may be carried now. */
   protected abstract choose(): void;
-  /** Answers with an error. */
-  protected abstract fail(error: EvenkeelError): void;
-  /** Gives the answer of a rule. */
-  protected abstract answerByRule(ruling: Ruling): void;
+  /** `timeout.total` is over. */
+  protected abstract onTotalTimeout(): void;
 
   start(): void {
     const { options } = this.core;
@@ -53,8 +55,16 @@ export abstract class Reception extends ClientExchange {
     }
     if (this.arrival.upgrade) this.#watchForEnd(this.arrival.upgrade.socket);
     if (options.requestRules && this.#applyRules()) return;
+    this.#limitTotal();
     if (options.balance.readsBodies && this.method === 'POST') this.#peekAtBody();
     else this.choose();
+  }
+
+  #limitTotal(): void {
+    const { deadlines, options } = this.core;
+    const totalMs = Math.min(this.timeouts.totalMs, announcedMs(this.headers, options.deadlineHeader));
+    if (totalMs === Number.POSITIVE_INFINITY) return;
+    this.total = new Wait(deadlines, this.startedAt + totalMs, () => this.onTotalTimeout());
   }
 
   /** Returns `true` when a rule answers the request. */
@@ -91,15 +101,23 @@ export abstract class Reception extends ClientExchange {
   /** The choice depends on what the body begins with. HAProxy: as with `option http-buffer-request`. */
   #peekAtBody(): void {
     const { body, clientResponse: response } = this;
-    if (this.expectContinue && 'writeContinue' in response) {
-      this.continued = true;
-      response.writeContinue();
-    }
-    this.bodyWait = new Wait(this.core.deadlines, this.startedAt + this.timeouts.clientMs, () => {
-      const message = 'the client stopped sending its request';
-      this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout: 'client', message }));
-    });
+    let come = false;
+    const expectBody = (): void => {
+      this.bodyWait = new Wait(this.core.deadlines, this.core.environment.now() + this.timeouts.clientMs, () => {
+        const message = 'the client stopped sending its request';
+        this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout: 'client', message }));
+      });
+    };
+    if (this.expectContinue)
+      atTurn(response, () => {
+        if (this.over || come) return; // it did not wait for long
+        this.continued = true;
+        writeContinue(response);
+        expectBody();
+      });
+    else expectBody();
     body.peek(PEEK_BYTES, () => {
+      come = true;
       if (this.over) return;
       this.bodyWait?.end();
       if (body.replayable) this.choose();

@@ -24,6 +24,7 @@ import { type RetryBudgetSettings, readRetryBudget } from './retry-budget.ts';
 import { type RetrySettings, readRetries } from './retry-options.ts';
 import { type CompiledRules, type RequestRuleContext, type ResponseRuleContext, readRules } from './rules.ts';
 import { readTls } from './tls-options.ts';
+import { readDeadlineHeader } from './total-limit.ts';
 
 /** A server's options, read. */
 export interface ResolvedServer extends CheckSettings, ServerSettings {
@@ -39,6 +40,7 @@ export interface ResolvedServer extends CheckSettings, ServerSettings {
 export interface RequestTimeouts extends ExchangeTimeouts {
   readonly queueMs: number;
   readonly tarpitMs: number;
+  readonly totalMs: number;
 }
 
 /** A pool's options, read: nothing past here looks at what the user wrote. */
@@ -55,6 +57,7 @@ export interface ResolvedPool {
   readonly startOffset: number;
   readonly timeouts: RequestTimeouts;
   readonly timeoutCheckMs: number | undefined;
+  readonly deadlineHeader: string | undefined;
   readonly retry: RetrySettings;
   readonly retryBudget: RetryBudgetSettings | undefined;
   readonly hedge: HedgeSettings | undefined;
@@ -128,6 +131,7 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     priority: read.function<(context: RequestContext) => Priority>('priority'),
     startOffset: read.integer('startOffset', { default: 0, min: 0, max: 65_535 }),
     ...readTimeouts(read.object('timeout')),
+    deadlineHeader: readDeadlineHeader(read),
     retry: readRetries(read),
     retryBudget: readRetryBudget(read),
     hedge: readHedge(read),
@@ -279,6 +283,7 @@ function readTimeouts(read: OptionReader): { timeouts: RequestTimeouts; timeoutC
     serverFinMs: limit('serverFin', 30_000),
     clientFinMs: limit('clientFin', 30_000),
     tarpitMs: limit('tarpit', connectMs),
+    totalMs: limit('total', Number.POSITIVE_INFINITY),
   };
   const timeoutCheckMs = read.durationMs('check', { default: undefined, min: 1, max: LONGEST_MS });
   read.rejectUnknown();

@@ -39,6 +39,7 @@ const LIMITS: Readonly<Record<LimitName, keyof RequestTimeouts>> = {
   serverFin: 'serverFinMs',
   clientFin: 'clientFinMs',
   tarpit: 'tarpitMs',
+  total: 'totalMs',
 };
 
 /** Reads `setTimeout`. */

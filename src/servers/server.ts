@@ -94,6 +94,11 @@ export class ServerCounters {
   chkdown = 0;
   /** Responses by class; index 0 counts what is none of 1xx to 5xx. */
   readonly hrsp: [number, number, number, number, number, number] = [0, 0, 0, 0, 0, 0];
+
+  countResponse(status: number): void {
+    const digit = Math.floor(status / 100);
+    this.hrsp[digit >= 1 && digit <= 5 ? (digit as 1 | 2 | 3 | 4 | 5) : 0]++;
+  }
 }
 
 /** One backend server: its facts, its slots and its counters. */

@@ -17,6 +17,7 @@ import { hopByHopCases } from './hop-by-hop.cases.ts';
 import { hostileCases } from './hostile.cases.ts';
 import { leavingCases } from './leaving.cases.ts';
 import { mountingCases } from './mounting.cases.ts';
+import { pipeliningCases } from './pipelining.cases.ts';
 import { queueCases } from './queue.cases.ts';
 import { retriesCases } from './retries.cases.ts';
 import { reuseCases } from './reuse.cases.ts';
@@ -28,6 +29,7 @@ import { SKIPPED } from './skipped.ts';
 import { type Front, Stage } from './stage.ts';
 import { statusCases } from './status.cases.ts';
 import { streamingCases } from './streaming.cases.ts';
+import { totalCases } from './total.cases.ts';
 
 /** Every rule, by topic. */
 const TOPICS: Readonly<Record<string, readonly Case[]>> = {
@@ -41,7 +43,9 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   retries: retriesCases,
   hedging: hedgingCases,
   leaving: leavingCases,
+  pipelining: pipeliningCases,
   queues: queueCases,
+  'total limit': totalCases,
   continue: continueCases,
   bodies: bodiesCases,
   answers: answersCases,

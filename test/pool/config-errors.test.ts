@@ -89,7 +89,8 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   [{ poolMaxQueue: -1 }, 'poolMaxQueue: -1 is not allowed; allowed: an integer of at least 0, or Infinity'],
   [{ priority: 5 }, 'priority: 5 is not allowed; allowed: a function'],
   [{ timeout: { tarpit: 0 } }, 'timeout.tarpit: 0 is not allowed; allowed: a duration'],
-  [{ timeout: { total: '5s' } }, 'timeout.total: not supported: no limit over all attempts exists yet'],
+  [{ timeout: { total: 0 } }, 'timeout.total: 0 is not allowed; allowed: a duration'],
+  [{ deadlineHeader: 'Connection' }, 'deadlineHeader: "Connection" is not allowed; allowed: a field\'s name'],
   [{ timeout: { tunel: '5s' } }, 'timeout.tunel: is not an option'],
   // forwarding
   [{ forwardfor: 'except' }, 'forwardfor: "except" is not allowed'],

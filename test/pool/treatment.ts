@@ -6,6 +6,7 @@ export function treatment(clientTarget = '/'): Treatment {
     timeouts: {
       connectMs: 1,
       queueMs: 8,
+      totalMs: 9,
       serverMs: 2,
       clientMs: 3,
       tunnelMs: 4,

@@ -91,9 +91,8 @@ async function story(options: PoolOptions, everyMs: readonly [number, number], s
     [0, 0, 0, 0],
   );
   if (options.hedge) {
-    const sum = (of: 'hedges' | 'hedgesWon'): number =>
-      Object.values(stats.servers).reduce((all, server) => all + server[of], 0);
-    assert.ok(sum('hedges') > 50 && sum('hedgesWon') > 5, `${sum('hedges')} hedges, ${sum('hedgesWon')} won`);
+    const hedges = Object.values(stats.servers).reduce((sum, server) => sum + server.hedges, 0);
+    assert.ok(hedges > 0, 'nothing was hedged: it proves nothing');
   }
 
   front.close();

@@ -98,6 +98,20 @@ for (const engine of ENGINES) {
     await clean();
   });
 
+  test(story('timeout.total ends with the upgrade'), async (t) => {
+    const { port, origin, clock, over, clean } = await stage(t, { engine, timeout: { total: '1s' } });
+    const client = await UpgradeClient.upgraded(t, port);
+    const server = await origin.request(1);
+    clock.advance(5_000);
+    const ended = over();
+    server.socket.end('still here');
+    await client.ended;
+    client.socket.end();
+    assert.ok(client.text.endsWith('still here'));
+    assert.equal((await ended).flags, '--');
+    await clean();
+  });
+
   test(story('a server that is gone leaves its last words with the client, then the client is gone too'), async (t) => {
     const { port, origin, over, clean } = await stage(t, { engine });
     const client = await UpgradeClient.upgraded(t, port);
