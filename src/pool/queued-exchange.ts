@@ -1,7 +1,6 @@
 import { EvenkeelError } from '../core/errors.ts';
 import type { BackendServer } from './backend-server.ts';
 import { hasLeft } from './client-sessions.ts';
-import type { Priority } from './priority.ts';
 import { Reception } from './reception.ts';
 import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
 
@@ -60,15 +59,8 @@ export abstract class QueuedExchange extends Reception implements Queued {
       this.fail(new EvenkeelError('EK_QUEUE_FULL'));
       return;
     }
-    const priority = this.#priority;
+    const priority = this.priority ?? this.core.priorityOf(this);
     if (!this.over) this.#waiter = admission.wait(this, queue, priority, environment.now(), this.timeouts.queueMs);
-  }
-
-  /** What rules have said of it, else what the option `priority` says. */
-  get #priority(): Priority {
-    const { priorityClass, priorityOffset } = this;
-    const ruled = priorityClass !== 0 || priorityOffset !== 0;
-    return ruled ? { class: priorityClass, offset: priorityOffset } : this.core.priorityOf(this);
   }
 
   #stopWaiting(): void {

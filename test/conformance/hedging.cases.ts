@@ -281,19 +281,21 @@ export const hedgingCases: readonly Case[] = [
   {
     name: 'a response that is as good as none loses to a hedge that has taken the place of the first attempt',
     async run(stage) {
-      const origins = [await stage.origin(silent), await stage.origin(silent), await stage.origin(silent)];
+      const script: Script = (request) => request.target === '/warm' && request.reply(ok());
+      const origins = [await stage.origin(script), await stage.origin(script), await stage.origin(script)];
       const front = await stage.open({
         servers: origins.map(({ url }) => url),
-        hedge: { ...HEDGE, max: 2, budget: 1 },
+        balance: 'first',
+        hedge: { after: '100ms', max: 2, budget: 1 },
         retryOn: [503],
         retries: 0,
       });
-      // One hedge costs as much as a request pays.
-      for (const origin of origins) origin.script = (request) => request.reply(ok());
-      for (let i = 0; i < 3; i++) await front.send();
-      for (const origin of origins) origin.script = silent;
+      // A hedge costs as much as a request pays.
+      for (let i = 0; i < 3; i++) await front.send({ path: '/warm' });
       const exchange = await front.start();
-      const [first, second, third] = await Promise.all(origins.map((origin) => origin.request(2)));
+      const asked = (origin: Origin) => origin.requests.find(({ target }) => target === '/');
+      await eventually(() => origins.every((origin) => asked(origin)));
+      const [first, second, third] = origins.map(asked);
       first?.socket.destroy();
       await eventually(() => front.stats('s1').active === 0);
       third?.socket.write('HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n');

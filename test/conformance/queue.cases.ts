@@ -64,6 +64,26 @@ export const queueCases: readonly Case[] = [
     },
   },
   {
+    name: 'a rule that says class 0 goes before the option priority, too',
+    async run(stage) {
+      const { origin, front, release } = await full(stage, {
+        priority: ({ url }: RequestContext) => ({ class: url === '/ruled' ? 9 : 5 }),
+        httpRequest: [{ setPriority: { class: 0 }, if: ({ url }: RequestContext) => url === '/ruled' }],
+      });
+      const waiting = [];
+      for (const [index, path] of ['/', '/ruled'].entries()) {
+        waiting.push(await front.start({ path }));
+        await queued(front, index + 1);
+      }
+      release();
+      for (const exchange of waiting) assert.equal((await exchange.end).status, 200);
+      assert.deepEqual(
+        origin.requests.slice(1).map(({ target }) => target),
+        ['/ruled', '/'],
+      );
+    },
+  },
+  {
     name: 'a client that leaves while it waits is forgotten: CQ',
     async run(stage) {
       const { origin, front, release } = await full(stage);

@@ -183,7 +183,12 @@ class World {
       balance: this.oneOf(['roundrobin', 'leastconn', 'first', 'uri', 'random', 'url_param id check_post']),
       poolMaxQueue: this.oneOf([3, 8, 100]),
       ...(this.chance(0.3) && { poolMaxRequests: 15 }),
-      timeout: { queue: this.oneOf([20, 100, 2_000]), connect: 60, client: this.oneOf([50, 60_000]), total: this.oneOf([60_000, 150]) },
+      timeout: {
+        queue: this.oneOf([20, 100, 2_000]),
+        connect: 60,
+        client: this.oneOf([50, 60_000]),
+        total: this.oneOf([60_000, 150]),
+      },
       retries: this.oneOf([0, 1, 3]),
       retryOn: this.oneOf([
         ['conn-failure'],
