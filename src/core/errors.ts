@@ -8,16 +8,7 @@ type RequestPhase = 'R' | 'T' | 'Q' | 'C' | 'H' | 'D';
 export type TerminationFlags = '--' | `${Ender}${RequestPhase}`;
 
 /** Which time limit was reached: what stands behind `timeout` in HAProxy's words. `total` is ours. */
-export type TimeLimit =
-  | 'connect'
-  | 'server'
-  | 'client'
-  | 'queue'
-  | 'tarpit'
-  | 'tunnel'
-  | 'server-fin'
-  | 'client-fin'
-  | 'total';
+export type TimeLimit = 'connect' | 'server' | 'client' | 'queue' | 'tunnel' | 'server-fin' | 'client-fin' | 'total';
 
 /** A stable code that tells what failed. */
 export type ErrorCode =

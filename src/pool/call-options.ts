@@ -1,11 +1,12 @@
 import type { AttachableServer, MiddlewareOptions, UpgradeOptions } from '../adapters/node-http.ts';
 import { ConfigError } from '../core/errors.ts';
 import { OptionReader, show } from '../core/options.ts';
+import { type Duration, parseDuration } from '../core/units.ts';
 
 /** How long work in flight may take to end. */
 export interface GraceOptions {
-  /** In milliseconds. Default: 10000. */
-  readonly graceMs?: number;
+  /** Default: 10000. `Infinity` waits for as long as it takes. */
+  readonly graceMs?: Duration;
 }
 
 /** @throws {ConfigError} */
@@ -43,11 +44,67 @@ export function readGraceMs(options: GraceOptions, path: 'close' | 'removeServer
 }
 
 /** @throws {ConfigError} */
-export function readTimeoutMs(timeout: unknown, path: 'ready' | 'acquire'): number {
-  const read = new OptionReader({ timeout }, path);
+export function readReadyTimeoutMs(options: { readonly timeout?: unknown }): number {
+  const read = new OptionReader(options, 'ready');
   const timeoutMs = read.durationMs('timeout', { default: Number.POSITIVE_INFINITY });
   finish(read);
   return timeoutMs;
+}
+
+/** Calls that give a lease. */
+export type LeaseCall = 'acquire' | 'tryAcquire' | 'run';
+
+const OF_LEASES: Readonly<Record<LeaseCall, ReadonlySet<string>>> = {
+  acquire: new Set(['signal', 'timeout', 'avoid']),
+  tryAcquire: new Set(['avoid']),
+  run: new Set(['signal', 'timeout', 'avoid', 'retry']),
+};
+
+/**
+ * Looks at the options of one such call, at the least cost: what is wrong is read again, to say what.
+ * @throws {ConfigError}
+ */
+export function checkLeaseOptions(options: unknown, call: LeaseCall): void {
+  const known = OF_LEASES[call];
+  let right = typeof options === 'object' && options !== null;
+  for (const key in options as object)
+    right &&= known.has(key) && isRight(key, (options as Readonly<Record<string, unknown>>)[key]);
+  if (right) return;
+  const read = new OptionReader(options, call);
+  if (options === null) read.faults.push({ path: call, value: null, message: 'null is not an object' });
+  for (const key of known)
+    read.read(key, undefined, ALLOWED[key] ?? '', (value) => (isRight(key, value) ? true : undefined));
+  finish(read);
+}
+
+const ALLOWED: Readonly<Record<string, string>> = {
+  signal: 'an AbortSignal',
+  timeout: "a duration (250, '250ms', '2s', '1m', '1h', '1d') of at least 0 ms",
+  avoid: 'an array of names of servers',
+  retry: 'true or false',
+};
+
+function isRight(key: string, value: unknown): boolean {
+  if (value === undefined) return true;
+  switch (key) {
+    case 'signal':
+      return isSignal(value);
+    case 'timeout':
+      return parseDuration(value) !== undefined;
+    case 'avoid':
+      return Array.isArray(value) && value.every((name) => typeof name === 'string');
+    case 'retry':
+      return typeof value === 'boolean';
+    default:
+      return false;
+  }
+}
+
+/** By what it can do: it may come from another realm. */
+function isSignal(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('aborted' in value)) return false;
+  const { addEventListener, removeEventListener } = value as Partial<AbortSignal>;
+  return typeof addEventListener === 'function' && typeof removeEventListener === 'function';
 }
 
 function finish(read: OptionReader): void {

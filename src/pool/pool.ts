@@ -16,17 +16,18 @@ import { ConfigError, EvenkeelError } from '../core/errors.ts';
 import type { PoolEvents } from '../core/events.ts';
 import { type Arrival, type ClientRequest, type ClientResponse, requestHandlers } from '../core/exchange.ts';
 import { OptionReader } from '../core/options.ts';
-import type { Duration } from '../core/units.ts';
+import { type Duration, parseDuration } from '../core/units.ts';
 import { Monitor } from '../health/monitor.ts';
 import { acquireLease, tryAcquireSlot } from './acquire.ts';
 import { BackendServer } from './backend-server.ts';
 import {
+  checkLeaseOptions,
   checkMiddlewareOptions,
   checkServer,
   checkUpgradeOptions,
   type GraceOptions,
   readGraceMs,
-  readTimeoutMs,
+  readReadyTimeoutMs,
 } from './call-options.ts';
 import { HttpDispatch } from './dispatch.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
@@ -41,6 +42,9 @@ import { type Explanation, explain, type PoolStats, poolStats } from './stats.ts
 
 /** Servers to avoid. */
 const NOBODY: readonly string[] = [];
+
+/** No options given: nothing to look at. */
+const NOTHING: Readonly<Record<never, never>> = {};
 
 /** Options of `acquire`. */
 export interface AcquireOptions {
@@ -176,11 +180,12 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
    * @throws {EvenkeelError} `EK_NO_SERVER`, `EK_QUEUE_FULL`, `EK_QUEUE_TIMEOUT`, `EK_ABORTED`, `EK_CLOSED`
    * @throws {ConfigError} for a wrong `timeout`
    */
-  acquire(context: RequestContext<R> = {}, options: AcquireOptions = {}): Promise<Lease> {
+  acquire(context: RequestContext<R> = {}, options: AcquireOptions = NOTHING): Promise<Lease> {
     // Not an async function: what that keeps is half of what a caller that waits would cost.
     try {
+      if (options !== NOTHING) checkLeaseOptions(options, 'acquire');
       const { signal, avoid = NOBODY, timeout } = options;
-      const timeoutMs = timeout === undefined ? this.#core.options.timeouts.queueMs : readTimeoutMs(timeout, 'acquire');
+      const timeoutMs = parseDuration(timeout) ?? this.#core.options.timeouts.queueMs;
       return Promise.resolve(acquireLease(this.#core, { context, avoid, signal, timeoutMs }, this.#lend));
     } catch (error) {
       return Promise.reject(error);
@@ -188,11 +193,9 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
   }
 
   /** As `acquire`, but gives `undefined` where no server has room. Never waits. */
-  tryAcquire(
-    context: RequestContext<R> = {},
-    { avoid = NOBODY }: Pick<AcquireOptions, 'avoid'> = {},
-  ): Lease | undefined {
-    const slot = tryAcquireSlot(this.#core, context, avoid);
+  tryAcquire(context: RequestContext<R> = {}, options: Pick<AcquireOptions, 'avoid'> = NOTHING): Lease | undefined {
+    if (options !== NOTHING) checkLeaseOptions(options, 'tryAcquire');
+    const slot = tryAcquireSlot(this.#core, context, options.avoid ?? NOBODY);
     return slot && this.#lend(slot);
   }
 
@@ -205,17 +208,23 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     work: (lease: Lease) => T | Promise<T>,
     options: RunOptions = {},
   ): Promise<T> {
+    checkLeaseOptions(options, 'run');
+    const { signal, timeout } = options;
     const avoid = [...(options.avoid ?? [])];
     if (options.retry) this.#core.retryBudget?.request(this.#core.environment.now());
     for (let retries = options.retry ? this.#core.options.retry.retries : 0; ; retries--) {
-      const lease = await this.acquire(context, { ...options, avoid });
+      const lease = await this.acquire(context, {
+        ...(signal && { signal }),
+        ...(timeout !== undefined && { timeout }),
+        avoid,
+      });
       try {
         const result = await work(lease);
         lease.release({ ok: true });
         return result;
       } catch (error) {
         lease.release({ ok: false, error });
-        if (retries === 0 || options.signal?.aborted || !this.#core.mayRetry()) throw error;
+        if (retries === 0 || signal?.aborted || !this.#core.mayRetry()) throw error;
         avoid.unshift(lease.server.name);
       }
     }
@@ -225,8 +234,8 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
    * Resolves when every server has its first verdict; servers without a check have it from the start.
    * @throws {EvenkeelError} `EK_NO_SERVER` when the time is over before, `EK_CLOSED` when the pool is closed
    */
-  async ready({ timeout = Number.POSITIVE_INFINITY }: { readonly timeout?: Duration } = {}): Promise<void> {
-    const timeoutMs = readTimeoutMs(timeout, 'ready');
+  async ready(options: { readonly timeout?: Duration } = {}): Promise<void> {
+    const timeoutMs = readReadyTimeoutMs(options);
     if (this.#core.closing) throw new EvenkeelError('EK_CLOSED');
     if (this.#monitor.undecided === 0) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();

@@ -9,7 +9,7 @@ import { takeIn } from './request-intake.ts';
 import type { Ruling } from './rule-answers.ts';
 import { copyFields } from './rule-fields.ts';
 import type { RequestRuleContext } from './rules.ts';
-import { announcedMs } from './total-limit.ts';
+import { announcedMs, overdue } from './total-limit.ts';
 
 /** How much of a body a choice may depend on. HAProxy: tune.bufsize. */
 const PEEK_BYTES = 16_384;
@@ -55,16 +55,22 @@ export abstract class Reception extends AnsweredExchange {
     }
     if (this.arrival.upgrade) this.#watchForEnd(this.arrival.upgrade.socket);
     if (options.requestRules && this.#applyRules()) return;
-    this.#limitTotal();
+    if (this.#limitTotal()) return;
     if (options.balance.readsBodies && this.method === 'POST') this.#peekAtBody();
     else this.choose();
   }
 
-  #limitTotal(): void {
+  /** Returns `true` when no time is left at all. */
+  #limitTotal(): boolean {
     const { deadlines, options } = this.core;
     const totalMs = Math.min(this.timeouts.totalMs, announcedMs(this.headers, options.deadlineHeader));
-    if (totalMs === Number.POSITIVE_INFINITY) return;
+    if (totalMs === Number.POSITIVE_INFINITY) return false;
+    if (totalMs === 0) {
+      this.fail(overdue('H', undefined));
+      return true;
+    }
     this.total = new Wait(deadlines, this.startedAt + totalMs, () => this.onTotalTimeout());
+    return false;
   }
 
   /** Returns `true` when a rule answers the request. */

@@ -35,10 +35,13 @@ export function withRemaining<F extends FieldMap>(headers: F, deadlineHeader: st
   return { ...headers, [deadlineHeader]: String(Math.max(0, Math.floor(remainingMs))) };
 }
 
+/** Fields that mean something else to servers. */
+const TAKEN: ReadonlySet<string> = new Set([...UNTOUCHABLE, 'authorization', 'cookie', 'expect', 'host']);
+
 /** Reads `deadlineHeader`; the name in lower case. */
 export function readDeadlineHeader(read: OptionReader): string | undefined {
-  const allowed = `a field's name, none of ${[...UNTOUCHABLE].join(', ')}`;
+  const allowed = `a field's name, none of ${[...TAKEN].join(', ')}`;
   return read.read('deadlineHeader', undefined, allowed, (name) =>
-    typeof name === 'string' && isToken(name) && !UNTOUCHABLE.has(name.toLowerCase()) ? name.toLowerCase() : undefined,
+    typeof name === 'string' && isToken(name) && !TAKEN.has(name.toLowerCase()) ? name.toLowerCase() : undefined,
   );
 }

@@ -82,6 +82,13 @@ export const totalCases: readonly Case[] = [
       origin.script = () => {};
       assert.equal((await front.send({ fields: [['x-left-ms', '30']] })).status, 504);
       assert.equal((await front.event(5)).timeout, 'total');
+      const asked = origin.requests.length;
+      assert.equal((await front.send({ fields: [['x-left-ms', '0']] })).status, 504);
+      const late = await front.event(6);
+      assert.deepEqual(
+        [late.timeout, late.flags, late.server, origin.requests.length],
+        ['total', 'sH', undefined, asked],
+      );
     },
   },
 ];

@@ -90,6 +90,7 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   [{ priority: 5 }, 'priority: 5 is not allowed; allowed: a function'],
   [{ timeout: { tarpit: 0 } }, 'timeout.tarpit: 0 is not allowed; allowed: a duration'],
   [{ timeout: { total: 0 } }, 'timeout.total: 0 is not allowed; allowed: a duration'],
+  [{ deadlineHeader: 'Host' }, 'deadlineHeader: "Host" is not allowed'],
   [{ deadlineHeader: 'Connection' }, 'deadlineHeader: "Connection" is not allowed; allowed: a field\'s name'],
   [{ timeout: { tunel: '5s' } }, 'timeout.tunel: is not an option'],
   // forwarding
