@@ -67,9 +67,9 @@ export function loginPacket(user: string, client: MysqlClient): Buffer {
 export function readGreeting(reply: Buffer): CheckResult | undefined {
   const packet = readPacket(reply, 0);
   if (!packet || 'result' in packet) return packet;
-  if (packet[0] !== 9 && packet[0] !== 10) return notMysql(reply);
   const end = packet.indexOf(0, 1);
-  return passed(oneLine(packet.toString('latin1', 1, end === -1 ? packet.length : end)));
+  if ((packet[0] !== 9 && packet[0] !== 10) || end === -1) return notMysql(reply);
+  return passed(oneLine(packet.toString('latin1', 1, end)));
 }
 
 /** OK, or a request for more of an authentication: the server lives, and knows of no error. */
