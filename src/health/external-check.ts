@@ -10,7 +10,7 @@ export interface ExternalCheckOptions {
    * It passes when it exits with 0. Required. HAProxy: `external-check command`.
    */
   readonly command: string;
-  /** `PATH` of the program. Default: empty. HAProxy: `external-check path`. */
+  /** `PATH` of the program. Default: none. HAProxy: `external-check path`. */
   readonly path?: string;
 }
 

@@ -118,10 +118,7 @@ class GrpcProbe implements ProbeProtocol {
       session.destroy();
     };
     session.unref();
-    // Faults of the socket are the connection's to tell, which hears of them too.
-    session.on('error', (error) => {
-      if (isHttp2Fault(error)) settle(failed('L7RSP', `not the answer of an HTTP/2 server: ${oneLine(error.message)}`));
-    });
+    session.on('error', () => {});
     const stream = session.request({
       ':method': 'POST',
       ':path': '/grpc.health.v1.Health/Check',
@@ -133,10 +130,6 @@ class GrpcProbe implements ProbeProtocol {
     stream.end(this.#request);
     return undefined;
   }
-}
-
-function isHttp2Fault(error: Error): boolean {
-  return 'code' in error && typeof error.code === 'string' && error.code.startsWith('ERR_HTTP2');
 }
 
 /** Reads the answer of a stream to its end, however that comes. */
@@ -158,12 +151,17 @@ function readAnswer(stream: ClientHttp2Stream, settle: (result: CheckResult) => 
     if (length > LONGEST_ANSWER) settle(failed('L7RSP', `${LONGEST_ANSWER} bytes without the end of the answer`));
     else body.push(piece);
   });
-  stream.on('error', () => {});
+  // Faults of the session, too, end its stream.
+  let fault = '';
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'ERR_HTTP2_ERROR')
+      settle(failed('L7RSP', `not the answer of an HTTP/2 server: ${oneLine(error.message)}`));
+    else fault = `: ${oneLine(error.message)}`;
+  });
   stream.on('close', () => {
-    const whole = stream.rstCode === constants.NGHTTP2_NO_ERROR;
-    if (httpStatus === undefined || (!whole && fields['grpc-status'] === undefined)) {
-      const reset = whole ? '' : `, HTTP/2 error ${stream.rstCode}`;
-      settle(failed('L7RSP', `closed ${httpStatus === undefined ? 'before' : 'within'} the answer${reset}`));
+    const cut = stream.rstCode !== constants.NGHTTP2_NO_ERROR && fields['grpc-status'] === undefined;
+    if (httpStatus === undefined || cut) {
+      settle(failed('L7RSP', `closed ${httpStatus === undefined ? 'before' : 'within'} the answer${fault}`));
       return;
     }
     const { 'content-type': contentType = '', 'grpc-status': status, 'grpc-message': message } = fields;

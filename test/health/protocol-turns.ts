@@ -30,7 +30,7 @@ const L7OK = { result: 'passed', code: 'L7OK', status: undefined } as const;
 const USUAL = { invalid: 'L7RSP', silent: 'L7TOUT' } as const;
 
 /** Protocol 10, version 8.0.36, and the rest of a greeting of MySQL. */
-export const MYSQL_GREETING = Buffer.concat([
+export const MYSQL_GREETING: Buffer = Buffer.concat([
   hex('2c000000 0a'),
   latin1('8.0.36\0'),
   hex('07000000 0102030405060708 00 ff82 21 0200 0000 15 00000000000000000000 090a0b0c00'),
