@@ -198,15 +198,22 @@ export const EXCHANGES: readonly Exchange[] = [
   },
 ];
 
-/** Plays the server's part; what it heard instead is told by `wrong`. */
+/** Plays the server's part: takes as many bytes as it should hear, whatever they are, and answers. */
 export class ScriptedServer {
   readonly #turns: readonly ServerTurn[];
   readonly #say: (socket: net.Socket, bytes: Buffer) => void;
-  wrong: string | undefined;
+  readonly #whole = Promise.withResolvers<readonly Buffer[]>();
+  /** What the first client said in each turn, for the first time that all were played. */
+  readonly heard: Promise<readonly Buffer[]> = this.#whole.promise;
 
   constructor(turns: readonly ServerTurn[], say: (socket: net.Socket, bytes: Buffer) => void) {
     this.#turns = turns;
     this.#say = say;
+  }
+
+  /** What a client should say in each turn. */
+  get expected(): Buffer[] {
+    return this.#turns.map(({ hears = Buffer.alloc(0) }) => hears);
   }
 
   listen(t: TestContext): Promise<Listener> {
@@ -215,22 +222,23 @@ export class ScriptedServer {
 
   #serve(socket: net.Socket): void {
     socket.setNoDelay();
-    let heard = Buffer.alloc(0);
-    let at = 0;
+    let waiting = Buffer.alloc(0);
+    const heard: Buffer[] = [];
     const goOn = (): void => {
-      for (let turn = this.#turns[at]; turn; turn = this.#turns[at]) {
-        const { hears = Buffer.alloc(0), says } = turn;
-        if (heard.length < hears.length) break;
-        if (!heard.subarray(0, hears.length).equals(hears)) this.wrong = heard.toString('hex');
-        heard = heard.subarray(hears.length);
-        at++;
-        this.#say(socket, says);
+      for (let turn = this.#turns[heard.length]; turn; turn = this.#turns[heard.length]) {
+        const length = turn.hears?.length ?? 0;
+        if (waiting.length < length) return;
+        heard.push(waiting.subarray(0, length));
+        waiting = waiting.subarray(length);
+        this.#say(socket, turn.says);
       }
-      if (at === this.#turns.length && heard.length > 0) this.wrong = heard.toString('hex');
     };
     socket.on('data', (bytes) => {
-      heard = Buffer.concat([heard, bytes]);
+      waiting = Buffer.concat([waiting, bytes]);
       goOn();
+    });
+    socket.on('close', () => {
+      if (heard.length === this.#turns.length) this.#whole.resolve(waiting.length === 0 ? heard : [...heard, waiting]);
     });
     goOn();
   }

@@ -37,13 +37,13 @@ for (const { name, check: definition, turns, passes, invalid, silent, endless } 
     test('passes, and says what HAProxy says byte for byte', async (t) => {
       const server = new ScriptedServer(turns, sayWhole);
       assert.deepEqual(await probe(check, await server.listen(t)), passes);
-      assert.equal(server.wrong, undefined);
+      assert.deepEqual(await server.heard, server.expected);
     });
 
     test('passes with answers that come byte by byte', async (t) => {
       const server = new ScriptedServer(turns, sayByteByByte);
       assert.deepEqual(await probe(check, await server.listen(t)), passes);
-      assert.equal(server.wrong, undefined);
+      assert.deepEqual(await server.heard, server.expected);
     });
 
     test('fails when the server closes anywhere before the end of its last answer', async (t) => {
