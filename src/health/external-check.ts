@@ -117,16 +117,17 @@ class ProgramRun {
     this.#onResult(result);
   }
 
-  /** Ends the program too, and all of its group. SIGTERM, as HAProxy sends, can be ignored. */
+  /** Ends the program, too, and all of its group, unless it has ended by itself. SIGTERM, as HAProxy sends, can be ignored. */
   #end(): void {
     this.#settled = true;
     this.#stopTimer();
-    const pid = this.#child?.pid;
-    if (pid === undefined) return;
+    const child = this.#child;
+    // Once it has ended, its number may be another's.
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     try {
-      process.kill(-pid, 'SIGKILL');
+      process.kill(-child.pid, 'SIGKILL');
     } catch {
-      // It has ended, with all that it started.
+      // It has ended, and nobody has told us yet.
     }
   }
 }
