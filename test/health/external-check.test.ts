@@ -4,10 +4,14 @@ import { createReadStream } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { after, type TestContext, test } from 'node:test';
 import type { HealthCheck } from '#src/health/health-check.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { addressOf, checkOf, start, targetOf } from './probing.ts';
+
+// A check keeps no process alive, its program's included.
+const hold = setInterval(() => {}, 1000);
+after(() => clearInterval(hold));
 
 const target = targetOf(addressOf('127.0.0.1:8080'));
 

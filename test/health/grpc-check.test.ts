@@ -15,23 +15,26 @@ import { hex } from './protocol-turns.ts';
 const GRPC = { 'content-type': 'application/grpc' };
 const SERVING = hex('00 00000002 08 01');
 
-type Answer = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders) => void;
+type Answer = (stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders, cut: () => void) => void;
 
 /** A server over HTTP/2 of this process. */
 async function grpcServer(t: TestContext, answer: Answer, tlsOptions?: http2.SecureServerOptions): Promise<string> {
   const server = tlsOptions ? http2.createSecureServer(tlsOptions) : http2.createServer();
   const sockets = new Set<net.Socket>();
+  const cut = (): void => {
+    for (const socket of sockets) socket.destroy();
+  };
   server.on('connection', (socket: net.Socket) => sockets.add(socket));
   server.on('session', (session) => session.on('error', () => {}));
   server.on('sessionError', () => {});
   server.on('stream', (stream: http2.ServerHttp2Stream, headers) => {
     stream.on('error', () => {});
-    answer(stream, headers);
+    answer(stream, headers, cut);
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => {
-    for (const socket of sockets) socket.destroy();
+    cut();
     server.close();
   });
   return `${tlsOptions ? 'https' : 'http'}://127.0.0.1:${(server.address() as net.AddressInfo).port}`;
@@ -63,7 +66,7 @@ test('asks grpc.health.v1.Health/Check about the service, and passes when it is 
     (stream, headers) => {
       asked = headers;
       stream.on('data', (piece: Buffer) => body.push(piece));
-      stream.on('end', () => withTrailers(SERVING, { 'grpc-status': '0' })(stream, headers));
+      stream.on('end', () => withTrailers(SERVING, { 'grpc-status': '0' })(stream, headers, () => {}));
     },
     'a.B',
   );
@@ -146,7 +149,7 @@ test('a stream that is reset, before or within the answer, fails', async (t) => 
 test('a session that ends, or a connection that is cut, fails', async (t) => {
   const goodbye = await verdictOn(t, (stream) => stream.session?.destroy());
   assert.equal(goodbye.result, 'failed');
-  const cut = await verdictOn(t, (stream) => stream.session?.socket.destroy());
+  const cut = await verdictOn(t, (_stream, _headers, cut) => cut());
   assert.equal(cut.result, 'failed');
 });
 
@@ -231,7 +234,7 @@ test('over a unix socket it passes', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'evenkeel-'));
   t.after(() => rm(folder, { recursive: true }));
   const server = http2.createServer();
-  server.on('stream', withTrailers(SERVING, { 'grpc-status': '0' }));
+  server.on('stream', (stream, headers) => withTrailers(SERVING, { 'grpc-status': '0' })(stream, headers, () => {}));
   server.listen(join(folder, 'grpc.sock'));
   await once(server, 'listening');
   t.after(() => server.close());
