@@ -33,7 +33,15 @@ const GROUPS: readonly Group[] = [
   { interfaces: ['ForwardedOptions'], prefix: 'forwarded.', path: 'forwarded' },
   { interfaces: ['RetryBudgetOptions'], prefix: 'retryBudget.', path: 'retryBudget' },
   { interfaces: ['HedgeOptions'], prefix: 'hedge.', path: 'hedge' },
-  { interfaces: ['HttpCheckOptions', 'TcpCheckOptions'], prefix: 'check.', path: 'servers[0].check' },
+  {
+    interfaces: [
+      ...['HttpCheckOptions', 'TcpCheckOptions', 'RedisCheckOptions', 'MysqlCheckOptions', 'PgsqlCheckOptions'],
+      ...['SmtpCheckOptions', 'LdapCheckOptions', 'SslHelloCheckOptions', 'SpopCheckOptions', 'GrpcCheckOptions'],
+      'ExternalCheckOptions',
+    ],
+    prefix: 'check.',
+    path: 'servers[0].check',
+  },
   { interfaces: ['HttpProxyOptions'], prefix: 'httpProxy.', path: 'httpProxy' },
   { interfaces: ['MiddlewareOptions', 'UpgradeOptions'], prefix: '', path: undefined },
   { interfaces: ['FastifyMountOptions'], prefix: '', path: undefined },

@@ -1,20 +1,52 @@
 import { OptionReader } from '../core/options.ts';
+import { type ExternalCheckOptions, readExternalCheck } from './external-check.ts';
 import { type CheckFunction, functionCheck } from './function-check.ts';
+import { type GrpcCheckOptions, readGrpcCheck } from './grpc-check.ts';
 import type { HealthCheck } from './health-check.ts';
 import { type HttpCheckOptions, type HttpchkPhrase, parseHttpchk, readHttpCheck } from './http-check.ts';
+import { type LdapCheckOptions, ldapCheck } from './ldap-check.ts';
+import { type MysqlCheckOptions, readMysqlCheck } from './mysql-check.ts';
+import { type PgsqlCheckOptions, readPgsqlCheck } from './pgsql-check.ts';
+import { type RedisCheckOptions, redisCheck } from './redis-check.ts';
+import { readSmtpCheck, type SmtpCheckOptions } from './smtp-check.ts';
+import { type SpopCheckOptions, spopCheck } from './spop-check.ts';
+import { type SslHelloCheckOptions, sslHelloCheck } from './ssl-hello-check.ts';
 import { type TcpCheckOptions, tcpCheck } from './tcp-check.ts';
 
-/** The checks users may name; a new one is a row here. The reader takes the options beside `type`. */
-export const CHECKS: Readonly<Record<CheckType, (read: OptionReader) => HealthCheck>> = {
+/**
+ * The checks users may name; a new one is a row here. The reader takes the options beside `type`, and whether checks may
+ * run programs.
+ */
+export const CHECKS: Readonly<Record<CheckType, (read: OptionReader, externalCheck: boolean) => HealthCheck>> = {
   tcp: () => tcpCheck,
   http: readHttpCheck,
+  redis: () => redisCheck,
+  mysql: readMysqlCheck,
+  pgsql: readPgsqlCheck,
+  smtp: readSmtpCheck,
+  ldap: () => ldapCheck,
+  'ssl-hello': () => sslHelloCheck,
+  spop: () => spopCheck,
+  grpc: readGrpcCheck,
+  external: readExternalCheck,
 };
 
 /** Names of the built-in checks. */
 export type CheckType = CheckDefinition['type'];
 
 /** A built-in check with its options. */
-export type CheckDefinition = TcpCheckOptions | HttpCheckOptions;
+export type CheckDefinition =
+  | TcpCheckOptions
+  | HttpCheckOptions
+  | RedisCheckOptions
+  | MysqlCheckOptions
+  | PgsqlCheckOptions
+  | SmtpCheckOptions
+  | LdapCheckOptions
+  | SslHelloCheckOptions
+  | SpopCheckOptions
+  | GrpcCheckOptions
+  | ExternalCheckOptions;
 
 /** Checks by names of your own, for `check: 'name'`. HAProxy: the sections `healthcheck <name>`. */
 export type HealthchecksOption = Readonly<Record<string, CheckDefinition | CheckFunction>>;
@@ -33,43 +65,37 @@ export interface CheckCatalogue {
   readonly named: ReadonlyMap<string, HealthCheck>;
   /** The check of the pool's `httpchk`. */
   readonly httpchk: HealthCheck | undefined;
+  /** Checks may run programs. */
+  readonly externalCheck: boolean;
 }
 
 /** Checks of HAProxy that we know and do not have. */
-const NOT_SUPPORTED: Readonly<Record<string, string>> = {
-  agent: 'agent-check',
-  redis: 'option redis-check',
-  mysql: 'option mysql-check',
-  pgsql: 'option pgsql-check',
-  smtp: 'option smtpchk',
-  ldap: 'option ldap-check',
-  spop: 'option spop-check',
-  'ssl-hello': 'option ssl-hello-chk',
-  external: 'option external-check',
-};
+const NOT_SUPPORTED: Readonly<Record<string, string>> = { agent: 'agent-check' };
 
 const ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a function";
 
-/** Reads the pool's `healthchecks` and `httpchk`. */
+/** Reads the pool's `externalCheck`, `healthchecks` and `httpchk`. */
 export function readCheckCatalogue(pool: OptionReader): CheckCatalogue {
-  return { named: readHealthchecks(pool), httpchk: readHttpchk(pool) };
+  const externalCheck = pool.boolean('externalCheck', { default: false });
+  return { named: readHealthchecks(pool, externalCheck), httpchk: readHttpchk(pool), externalCheck };
 }
 
 /** Reads a server's `check`; `undefined`: the server is not checked. */
-export function readCheck(read: OptionReader, { named, httpchk }: CheckCatalogue): HealthCheck | undefined {
+export function readCheck(read: OptionReader, catalogue: CheckCatalogue): HealthCheck | undefined {
+  const { named, httpchk, externalCheck } = catalogue;
   const value = read.any('check');
   if (value === undefined || value === false) return undefined;
   if (value === true) return httpchk ?? tcpCheck;
-  if (typeof value !== 'string') return readDefinition(read, 'check', value, ALLOWED);
+  if (typeof value !== 'string') return readDefinition(read, 'check', value, ALLOWED, externalCheck);
   const known = named.get(value);
   if (known) return known;
-  if (isCheckType(value)) return CHECKS[value](new OptionReader({}, read.pathOf('check'), read.faults));
+  if (isCheckType(value)) return CHECKS[value](new OptionReader({}, read.pathOf('check'), read.faults), externalCheck);
   const names = [...Object.keys(CHECKS), ...named.keys()].map((name) => `'${name}'`).join(', ');
   refuse(read, 'check', value, `${ALLOWED}, or one of the names ${names}`);
   return undefined;
 }
 
-function readHealthchecks(pool: OptionReader): ReadonlyMap<string, HealthCheck> {
+function readHealthchecks(pool: OptionReader, externalCheck: boolean): ReadonlyMap<string, HealthCheck> {
   const named = new Map<string, HealthCheck>();
   const allowed = "an object of names and checks: { db: { type: 'tcp' } }";
   const raw = pool.read('healthchecks', {}, allowed, (value) =>
@@ -78,7 +104,8 @@ function readHealthchecks(pool: OptionReader): ReadonlyMap<string, HealthCheck> 
   for (const [name, value] of Object.entries(raw)) {
     const key = `healthchecks.${name}`;
     if (isCheckType(name)) pool.fault(key, name, 'a name that is not the type of a check');
-    const check = readDefinition(pool, key, value, "{ type: 'tcp' }, { type: 'http', ... } or a function");
+    const allowed = "{ type: 'tcp' }, { type: 'http', ... } or a function";
+    const check = readDefinition(pool, key, value, allowed, externalCheck);
     if (check) named.set(name, check);
   }
   return named;
@@ -96,13 +123,19 @@ function readHttpchk(pool: OptionReader): HealthCheck | undefined {
   if (value === true) return readHttpCheck(new OptionReader({}, pool.pathOf('httpchk'), pool.faults));
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     const definition: Readonly<Record<string, unknown>> = { type: 'http', ...value };
-    if (definition['type'] === 'http') return readDefinition(pool, 'httpchk', definition, '');
+    if (definition['type'] === 'http') return readDefinition(pool, 'httpchk', definition, '', false);
   }
   pool.fault('httpchk', value, "true, a phrase such as 'GET /health', or the options of a check of type 'http'");
   return undefined;
 }
 
-function readDefinition(read: OptionReader, key: string, value: unknown, allowed: string): HealthCheck | undefined {
+function readDefinition(
+  read: OptionReader,
+  key: string,
+  value: unknown,
+  allowed: string,
+  externalCheck: boolean,
+): HealthCheck | undefined {
   if (typeof value === 'function') return functionCheck(value as CheckFunction);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     read.fault(key, value, allowed);
@@ -125,7 +158,7 @@ function readDefinition(read: OptionReader, key: string, value: unknown, allowed
     );
     return undefined;
   }
-  const check = CHECKS[type](options);
+  const check = CHECKS[type](options, externalCheck);
   options.rejectUnknown();
   return check;
 }

@@ -7,6 +7,8 @@ import { type CheckCode, type CheckResult, oneLine, type Probe } from './health-
 export interface ProbeProtocol {
   /** Close with RST: nothing was said that could be lost, and no TIME_WAIT stays behind. */
   readonly reset: boolean;
+  /** What it is called when no complete answer comes in time. Default: L7TOUT. */
+  readonly timeoutCode?: CheckCode | undefined;
   /** The connection is made, and over TLS its handshake done and the certificate verified. */
   onReady(connection: ProbeConnection): CheckResult | undefined;
   /** The first `length` bytes of `buffer` came; they are gone after the call. */
@@ -80,12 +82,17 @@ export class ProbeConnection {
     return this.#probe.target.tls !== undefined;
   }
 
+  /** For a protocol that reads by itself; before the connection is made there may be none. */
+  get socket(): Socket | undefined {
+    return this.#socket;
+  }
+
   send(bytes: Buffer): void {
     this.#socket?.write(bytes);
   }
 
   /** Ends the probe with a result; what comes later is not heard. */
-  #settle(result: CheckResult): void {
+  settle(result: CheckResult): void {
     if (this.#settled) return;
     this.#close(this.#protocol.reset);
     this.#onResult(result);
@@ -128,7 +135,7 @@ export class ProbeConnection {
     } catch (error) {
       result = { result: 'failed', code: 'L7RSP', description: wordsOf(error) };
     }
-    if (result) this.#settle(result);
+    if (result) this.settle(result);
   }
 
   #enter(phase: 'handshake' | 'answer'): void {
@@ -163,12 +170,13 @@ export class ProbeConnection {
     this.#timer?.cancel();
     this.#timer = this.#probe.environment.setTimer(() => {
       const { timeout, missing } = PHASES[this.#phase];
-      this.#fail(timeout, `${missing} within ${this.#limitMs} ms`);
+      const code = this.#phase === 'answer' ? (this.#protocol.timeoutCode ?? timeout) : timeout;
+      this.#fail(code, `${missing} within ${this.#limitMs} ms`);
     }, this.#limitMs);
   }
 
   #fail(code: CheckCode, description: string): void {
-    this.#settle({ result: 'failed', code, description });
+    this.settle({ result: 'failed', code, description });
   }
 
   #close(reset: boolean): void {

@@ -6,7 +6,6 @@ export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fr
     ...[
       'disableOn404',
       'logHealthChecks',
-      'externalCheck',
       'httpCheck',
       'tcpCheck',
       'originalto',

@@ -149,6 +149,8 @@ export interface PoolOptions<R = unknown> {
   readonly startOffset?: number;
   /** Checks by name, for `check: 'name'`. HAProxy: `healthcheck` sections. */
   readonly healthchecks?: HealthchecksOption;
+  /** Lets checks run programs: `check: { type: 'external', … }`. Default: false. HAProxy: `external-check` of the section `global`. */
+  readonly externalCheck?: boolean;
   /** The HTTP check of every server with `check: true`. HAProxy: `option httpchk`. */
   readonly httpchk?: HttpchkOption;
   /** Time limits. */

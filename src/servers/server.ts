@@ -39,6 +39,8 @@ export interface ServerView {
   readonly effectiveWeight: number;
   /** Requests (or leases) that hold a slot now. */
   readonly active: number;
+  /** Slots it has now; 0 is no limit. */
+  readonly maxconn: number;
   /** Requests that wait for it, and for no other. */
   readonly queued: number;
   /** No slot is free. */

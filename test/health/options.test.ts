@@ -9,6 +9,7 @@ import { tcpCheck } from '#src/health/tcp-check.ts';
 interface PoolOptions {
   readonly healthchecks?: HealthchecksOption;
   readonly httpchk?: HttpchkOption;
+  readonly externalCheck?: boolean;
 }
 
 function read(server: HealthOptions, pool: PoolOptions = {}): CheckSettings {
@@ -75,7 +76,25 @@ test('a name is one of healthchecks', () => {
   assert.notEqual(read({ check: 'own' }, { healthchecks }).check, undefined);
 });
 
+test('checks that speak a protocol are named, or described', () => {
+  for (const check of ['redis', 'mysql', 'smtp', 'ldap', 'ssl-hello', 'spop', 'grpc'] as const) {
+    assert.notEqual(read({ check }).check, undefined);
+    assert.notEqual(read({ check: { type: check } }).check, undefined);
+  }
+  const db = { type: 'mysql', user: 'haproxy', client: 'pre-41' } as const;
+  assert.notEqual(read({ check: 'db' }, { healthchecks: { db } }).check, undefined);
+  assert.notEqual(read({ check: { type: 'pgsql', user: 'haproxy' } }).check, undefined);
+});
+
+test('a program is run only where the pool lets checks do so', () => {
+  const external = { type: 'external', command: '/bin/true' } as const;
+  assert.notEqual(read({ check: external }, { externalCheck: true }).check, undefined);
+  const pool = { healthchecks: { own: external }, externalCheck: true };
+  assert.notEqual(read({ check: 'own' }, pool).check, undefined);
+});
+
 const CHECK_ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a function";
+const TYPES = "'tcp', 'http', 'redis', 'mysql', 'pgsql', 'smtp', 'ldap', 'ssl-hello', 'spop', 'grpc', 'external'";
 const EXPECT_ALLOWED =
   "'status 200-299', 'status 200,204,300-399' or 'string OK', after '! ' what must not be; { status, not? }, { string, not? }; or an array of these";
 const STATUSES = "statuses from 100 to 999: 200, '200-299', '200,204,300-399'";
@@ -87,16 +106,60 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   [
     { check: 'nope' },
     { healthchecks: { db: { type: 'tcp' } } },
-    `servers[0].check: "nope" is not allowed; allowed: ${CHECK_ALLOWED}, or one of the names 'tcp', 'http', 'db'`,
+    `servers[0].check: "nope" is not allowed; allowed: ${CHECK_ALLOWED}, or one of the names ${TYPES}, 'db'`,
   ],
-  [{ check: 'redis' }, {}, 'servers[0].check: not supported (HAProxy: option redis-check)'],
-  [{ check: { type: 'agent' } }, {}, 'servers[0].check.type: not supported (HAProxy: agent-check)'],
+  [{ check: 'agent' }, {}, 'servers[0].check: not supported (HAProxy: agent-check)'],
+  [{ check: { type: 'redis', user: 'x' } }, {}, 'servers[0].check.user: is not an option'],
+  [{ check: 'pgsql' }, {}, 'servers[0].check.user: is missing; allowed: the name of a user: 1 to 255 characters'],
   [
-    { check: { type: 'constructor' } },
+    { check: { type: 'pgsql', user: 'a\0b' } },
     {},
-    `servers[0].check.type: "constructor" is not allowed; allowed: 'tcp', 'http'`,
+    'servers[0].check.user: "a\\u0000b" is not allowed; allowed: the name of a user: 1 to 255 characters',
   ],
-  [{ check: {} }, {}, `servers[0].check.type: undefined is not allowed; allowed: 'tcp', 'http'`],
+  [{ check: { type: 'mysql', client: 'post-80' } }, {}, 'servers[0].check.client: needs `user`'],
+  [
+    { check: { type: 'mysql', user: '', client: 'post-57' } },
+    {},
+    'servers[0].check.user: "" is not allowed; allowed: the name of a user: 1 to 255 characters',
+    `servers[0].check.client: "post-57" is not allowed; allowed: 'pre-41', 'post-41', 'post-80'`,
+    'servers[0].check.client: needs `user`',
+  ],
+  [
+    { check: { type: 'smtp', hello: 'LHLO', domain: 'a b' } },
+    {},
+    `servers[0].check.hello: "LHLO" is not allowed; allowed: 'HELO', 'EHLO'`,
+    'servers[0].check.domain: "a b" is not allowed; allowed: the name of a host: 1 to 255 letters, digits and .-_:[]',
+  ],
+  [
+    { check: { type: 'grpc', service: 1 } },
+    {},
+    'servers[0].check.service: 1 is not allowed; allowed: the name of a service: up to 255 characters',
+  ],
+  [
+    { check: { type: 'external' } },
+    { externalCheck: true },
+    "servers[0].check.command: is missing; allowed: the absolute path of a program: '/usr/local/bin/check'",
+  ],
+  [
+    { check: { type: 'external', command: 'check', path: 1 } },
+    { externalCheck: true },
+    `servers[0].check.command: "check" is not allowed; allowed: the absolute path of a program: '/usr/local/bin/check'`,
+    "servers[0].check.path: 1 is not allowed; allowed: folders: '/usr/bin:/bin'",
+  ],
+  [
+    { check: { type: 'external', command: '/bin/true' } },
+    {},
+    "servers[0].check.type: runs a program, which needs the pool's option `externalCheck: true`",
+  ],
+  [
+    { check: 'own' },
+    { healthchecks: { own: { type: 'external', command: '/bin/true' } }, externalCheck: 'yes' },
+    'externalCheck: "yes" is not allowed; allowed: true or false',
+    "healthchecks.own.type: runs a program, which needs the pool's option `externalCheck: true`",
+  ],
+  [{ check: { type: 'agent' } }, {}, 'servers[0].check.type: not supported (HAProxy: agent-check)'],
+  [{ check: { type: 'constructor' } }, {}, `servers[0].check.type: "constructor" is not allowed; allowed: ${TYPES}`],
+  [{ check: {} }, {}, `servers[0].check.type: undefined is not allowed; allowed: ${TYPES}`],
   [
     { check: { steps: [] } },
     {},
@@ -192,9 +255,9 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   ],
   [
     {},
-    { healthchecks: { http: { type: 'http' }, db: { type: 'mysql' }, cache: true } },
+    { healthchecks: { http: { type: 'http' }, db: { type: 'agent' }, cache: true } },
     'healthchecks.http: "http" is not allowed; allowed: a name that is not the type of a check',
-    'healthchecks.db.type: not supported (HAProxy: option mysql-check)',
+    'healthchecks.db.type: not supported (HAProxy: agent-check)',
     "healthchecks.cache: true is not allowed; allowed: { type: 'tcp' }, { type: 'http', ... } or a function",
   ],
 ];

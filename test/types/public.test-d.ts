@@ -145,6 +145,12 @@ new Pool({ servers, defaultServer: { check: { type: 'http', expect: ['status 200
 new Pool({ servers, defaultServer: { check: async (server, { signal }) => server.weight > 0 && !signal.aborted } });
 new Pool({ servers, healthchecks: { db: { type: 'tcp' } }, defaultServer: { check: 'db' } });
 new Pool({ servers, defaultServer: { check: true }, httpchk: 'OPTIONS /x HTTP/1.0' });
+new Pool({ servers, defaultServer: { check: 'redis' } });
+new Pool({ servers, defaultServer: { check: { type: 'mysql', user: 'haproxy', client: 'post-80' } } });
+new Pool({ servers, healthchecks: { mail: { type: 'smtp', hello: 'EHLO' } }, defaultServer: { check: 'mail' } });
+new Pool({ servers, externalCheck: true, defaultServer: { check: { type: 'external', command: '/bin/check' } } });
+// @ts-expect-error a check of PostgreSQL needs a user
+new Pool({ servers, defaultServer: { check: { type: 'pgsql' } } });
 // @ts-expect-error no such type of check
 new Pool({ servers, defaultServer: { check: { type: 'icmp' } } });
 // @ts-expect-error a check over TCP has no uri
