@@ -23,13 +23,24 @@ export type * from './core/events.ts';
 export type { Duration, Size } from './core/units.ts';
 export type { CookieRewrite, HttpProxyListeners, HttpProxyOptions } from './forward/http-proxy-options.ts';
 export type { HashFunctionName } from './hashing/functions.ts';
+export type { ByteExpectOption, ByteExpectOptions } from './health/byte-expect.ts';
+export type { ConnectOptions } from './health/connect-step.ts';
 export type { CheckFunction } from './health/function-check.ts';
 export type { CheckCode, CheckResult, CheckVerdict } from './health/health-check.ts';
 export type { HttpCheckOptions } from './health/http-check.ts';
-export type { CheckDefinition, CheckOption, CheckType, HealthchecksOption, HttpchkOption } from './health/index.ts';
+export type {
+  CheckDefinition,
+  CheckOption,
+  CheckType,
+  HealthchecksOption,
+  HttpchkOption,
+  ScriptedCheck,
+} from './health/index.ts';
 export type { InitState } from './health/rise-fall.ts';
 export type { HealthOptions } from './health/settings.ts';
+export type { StatusOptions } from './health/step-status.ts';
 export type { TcpCheckOptions } from './health/tcp-check.ts';
+export type { TcpStep } from './health/tcp-steps.ts';
 export type { ErrorAnswer, ErrorFilesOption } from './pool/answers.ts';
 export type { GraceOptions } from './pool/call-options.ts';
 export type { HedgeOptions, Quantile } from './pool/hedging.ts';

@@ -34,6 +34,8 @@ const GROUPS: readonly Group[] = [
   { interfaces: ['RetryBudgetOptions'], prefix: 'retryBudget.', path: 'retryBudget' },
   { interfaces: ['HedgeOptions'], prefix: 'hedge.', path: 'hedge' },
   { interfaces: ['HttpCheckOptions', 'TcpCheckOptions'], prefix: 'check.', path: 'servers[0].check' },
+  { interfaces: ['ConnectOptions'], prefix: 'connect.', path: undefined },
+  { interfaces: ['ByteExpectOptions', 'StatusOptions'], prefix: 'expect.', path: undefined },
   { interfaces: ['HttpProxyOptions'], prefix: 'httpProxy.', path: 'httpProxy' },
   { interfaces: ['MiddlewareOptions', 'UpgradeOptions'], prefix: '', path: undefined },
   { interfaces: ['FastifyMountOptions'], prefix: '', path: undefined },

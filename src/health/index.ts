@@ -2,19 +2,22 @@ import { OptionReader } from '../core/options.ts';
 import { type CheckFunction, functionCheck } from './function-check.ts';
 import type { HealthCheck } from './health-check.ts';
 import { type HttpCheckOptions, type HttpchkPhrase, parseHttpchk, readHttpCheck } from './http-check.ts';
-import { type TcpCheckOptions, tcpCheck } from './tcp-check.ts';
+import { readTcpCheck, type TcpCheckOptions, tcpCheck } from './tcp-check.ts';
 
 /** The checks users may name; a new one is a row here. The reader takes the options beside `type`. */
 export const CHECKS: Readonly<Record<CheckType, (read: OptionReader) => HealthCheck>> = {
-  tcp: () => tcpCheck,
+  tcp: readTcpCheck,
   http: readHttpCheck,
 };
 
 /** Names of the built-in checks. */
-export type CheckType = CheckDefinition['type'];
+export type CheckType = TcpCheckOptions['type'] | HttpCheckOptions['type'];
 
 /** A built-in check with its options. */
-export type CheckDefinition = TcpCheckOptions | HttpCheckOptions;
+export type CheckDefinition = TcpCheckOptions | HttpCheckOptions | ScriptedCheck;
+
+/** A check by steps over TCP, with no need to say so. */
+export type ScriptedCheck = Required<Pick<TcpCheckOptions, 'steps'>>;
 
 /** Checks by names of your own, for `check: 'name'`. HAProxy: the sections `healthcheck <name>`. */
 export type HealthchecksOption = Readonly<Record<string, CheckDefinition | CheckFunction>>;
@@ -109,11 +112,7 @@ function readDefinition(read: OptionReader, key: string, value: unknown, allowed
     return undefined;
   }
   const options = new OptionReader(value, read.pathOf(key), read.faults);
-  if (options.has('steps')) {
-    options.notSupported({ steps: 'not supported (HAProxy: the rules of tcp-check and http-check)' });
-    return undefined;
-  }
-  const type = options.any('type');
+  const type = options.any('type') ?? (options.has('steps') ? 'tcp' : undefined);
   if (typeof type !== 'string' || !isCheckType(type)) {
     refuse(
       options,

@@ -80,8 +80,11 @@ export class ProbeConnection {
     return this.#probe.target.tls !== undefined;
   }
 
-  send(bytes: Buffer): void {
-    this.#socket?.write(bytes);
+  /** @param sent called when the bytes have left the process; its result ends the probe */
+  send(bytes: Buffer, sent?: () => CheckResult | undefined): void {
+    this.#socket?.write(bytes, (error) => {
+      if (!error && sent) this.#step(sent);
+    });
   }
 
   /** Ends the probe with a result; what comes later is not heard. */

@@ -1,6 +1,6 @@
-import type { DialTarget } from '../connections/dial.ts';
 import type { OptionReader } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
+import type { CheckTarget } from './check-target.ts';
 import type { HealthCheck } from './health-check.ts';
 import { type CheckCatalogue, type CheckOption, readCheck } from './index.ts';
 import type { CheckTimeouts, Intervals } from './intervals.ts';
@@ -36,7 +36,7 @@ export interface CheckSettings extends Intervals {
 
 /** All that a monitor needs to know of a server. */
 export interface HealthSettings extends CheckSettings, CheckTimeouts {
-  readonly target: DialTarget;
+  readonly target: CheckTarget;
 }
 
 /** The longest that Node's timers wait. */

@@ -28,7 +28,7 @@ export class BackendServer extends Server implements Endpoint {
     this.connections = new ConnectionPool(options.connections, environment);
     this.health = {
       ...options,
-      target: this.target,
+      target: { ...this.target, stepTls: options.checkTls },
       timeoutCheckMs: pool.timeoutCheckMs,
       timeoutConnectMs: pool.timeouts.connectMs,
     };

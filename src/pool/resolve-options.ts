@@ -33,6 +33,8 @@ export interface ResolvedServer extends CheckSettings, ServerSettings {
   readonly address: Address;
   readonly disabled: boolean;
   readonly tls: TlsSettings | undefined;
+  /** How checks speak TLS where they do so themselves; as `tls` where that is given. */
+  readonly checkTls: TlsSettings | undefined;
   readonly connections: ConnectionPoolSettings;
 }
 
@@ -205,6 +207,8 @@ function readSettings(
   { httpReuse, catalogue, fullconn }: SharedByServers,
 ): Omit<ResolvedServer, 'id' | 'name' | 'guid' | 'address'> {
   read.notSupported(NOT_SUPPORTED_BY_SERVER);
+  const health = readCheckSettings(read, catalogue);
+  const checkTls = readTls(read, tls || (health.check?.usesTls ?? false), own);
   return {
     weight: read.integer('weight', { default: 1, min: 0, max: MAX_WEIGHT }),
     ...readSlots(read, fullconn),
@@ -219,8 +223,9 @@ function readSettings(
       poolPurgeDelayMs: read.durationMs('poolPurgeDelay', { default: 5_000, max: LONGEST_MS }),
       maxReuse: read.integer('maxReuse', { default: -1, min: -1 }),
     },
-    tls: readTls(read, tls, own),
-    ...readCheckSettings(read, catalogue),
+    tls: tls ? checkTls : undefined,
+    checkTls,
+    ...health,
   };
 }
 

@@ -78,6 +78,8 @@ test('a name is one of healthchecks', () => {
 const CHECK_ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a function";
 const EXPECT_ALLOWED =
   "'status 200-299', 'status 200,204,300-399' or 'string OK', after '! ' what must not be; { status, not? }, { string, not? }; or an array of these";
+const BYTES_ALLOWED =
+  "'string +PONG', 'rstring ^220 ', 'binary 2b4f4b' or 'rbinary ^2B4F', after '! ' what must not come; or { string | rstring | binary | rbinary, not?, minRecv?, okStatus?, errorStatus?, toutStatus? }";
 const STATUSES = "statuses from 100 to 999: 200, '200-299', '200,204,300-399'";
 
 const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: string[]])[] = [
@@ -100,7 +102,40 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   [
     { check: { steps: [] } },
     {},
-    'servers[0].check.steps: not supported (HAProxy: the rules of tcp-check and http-check)',
+    'servers[0].check.steps: [] is not allowed; allowed: an array of steps, each with one of connect, send, sendBinary, expect (and a comment), or with a comment alone',
+  ],
+  [
+    { check: { steps: [{ connect: 80 }, { send: '' }, { sendBinary: 'abc' }, { expect: 'text OK' }] } },
+    {},
+    'servers[0].check.steps[0].connect: 80 is not allowed; allowed: true, or { default?, port?, addr?, ssl?, sni?, alpn?, sendProxy?, linger? }',
+    'servers[0].check.steps[1].send: "" is not allowed; allowed: a text of 1 to 16384 bytes',
+    'servers[0].check.steps[2].sendBinary: "abc" is not allowed; allowed: pairs of hexadecimal digits for 1 to 16384 bytes',
+    `servers[0].check.steps[3].expect: "text OK" is not allowed; allowed: ${BYTES_ALLOWED}`,
+  ],
+  [
+    {
+      check: {
+        type: 'tcp',
+        steps: [
+          { connect: { port: 0, addr: 'a:1', sni: 'x', viaSocks4: 'y', proto: 'h2' } },
+          { expect: { rstring: '(', minRecv: 16_385, okStatus: 'L7RSP', why: 1 } },
+          { expect: { string: 'a', binary: 'ff' } },
+          { expect: 'rbinary [' },
+        ],
+      },
+    },
+    {},
+    'servers[0].check.steps[0].connect.viaSocks4: not supported (HAProxy: via-socks4)',
+    'servers[0].check.steps[0].connect.proto: not supported (HAProxy: proto)',
+    `servers[0].check.steps[0].connect.addr: "a:1" is not allowed; allowed: a host name or IP address without port, or 'unix:/path'`,
+    'servers[0].check.steps[0].connect.port: 0 is not allowed; allowed: an integer from 1 to 65535',
+    'servers[0].check.steps[0].connect.sni: needs ssl',
+    'servers[0].check.steps[1].expect.rstring: "(" is not allowed; allowed: a regular expression, as text or a RegExp',
+    'servers[0].check.steps[1].expect.minRecv: 16385 is not allowed; allowed: an integer from -1 to 16384',
+    `servers[0].check.steps[1].expect.okStatus: "L7RSP" is not allowed; allowed: 'L7OK', 'L7OKC', 'L6OK', 'L4OK'`,
+    'servers[0].check.steps[1].expect.why: is not an option',
+    `servers[0].check.steps[2].expect: {"string":"a","binary":"ff"} is not allowed; allowed: ${BYTES_ALLOWED}`,
+    'servers[0].check.steps[3].expect.rbinary: "[" is not allowed; allowed: a regular expression, as text or a RegExp',
   ],
   [{ check: { type: 'tcp', uri: '/' } }, {}, 'servers[0].check.uri: is not an option'],
   [
@@ -180,11 +215,7 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     { httpchk: 'health' },
     `httpchk: "health" is not allowed; allowed: '/uri', 'METHOD /uri', 'METHOD /uri HTTP/1.1' or 'METHOD /uri HTTP/1.1 host'`,
   ],
-  [
-    {},
-    { httpchk: { uri: '/', steps: [] } },
-    'httpchk.steps: not supported (HAProxy: the rules of tcp-check and http-check)',
-  ],
+  [{}, { httpchk: { uri: '/', steps: [] } }, 'httpchk.steps: is not an option'],
   [
     {},
     { httpchk: { type: 'tcp' } },

@@ -145,6 +145,18 @@ new Pool({ servers, defaultServer: { check: { type: 'http', expect: ['status 200
 new Pool({ servers, defaultServer: { check: async (server, { signal }) => server.weight > 0 && !signal.aborted } });
 new Pool({ servers, healthchecks: { db: { type: 'tcp' } }, defaultServer: { check: 'db' } });
 new Pool({ servers, defaultServer: { check: true }, httpchk: 'OPTIONS /x HTTP/1.0' });
+new Pool({
+  servers,
+  defaultServer: {
+    check: { steps: [{ connect: { port: 81 } }, { send: 'PING' }, { expect: '! string -ERR' }, { comment: 'last' }] },
+  },
+});
+new Pool({
+  servers,
+  defaultServer: { check: { steps: [{ expect: { rstring: /^220/, okStatus: 'L7OKC', minRecv: 0 } }] } },
+});
+// @ts-expect-error text and bytes cannot both be meant
+new Pool({ servers, defaultServer: { check: { steps: [{ expect: { string: 'a', binary: 'ff', size: 1 } }] } } });
 // @ts-expect-error no such type of check
 new Pool({ servers, defaultServer: { check: { type: 'icmp' } } });
 // @ts-expect-error a check over TCP has no uri
