@@ -25,9 +25,12 @@ export type { CookieRewrite, HttpProxyListeners, HttpProxyOptions } from './forw
 export type { HashFunctionName } from './hashing/functions.ts';
 export type { ByteExpectOption, ByteExpectOptions } from './health/byte-expect.ts';
 export type { ConnectOptions } from './health/connect-step.ts';
+export type { FieldMatch, TextMatch } from './health/field-match.ts';
 export type { CheckFunction } from './health/function-check.ts';
 export type { CheckCode, CheckResult, CheckVerdict } from './health/health-check.ts';
-export type { HttpCheckOptions } from './health/http-check.ts';
+export type { HttpCheckOptions, HttpStep, HttpStepsOptions } from './health/http-check.ts';
+export type { ExpectOption } from './health/http-expect.ts';
+export type { HttpRequestOptions } from './health/http-request.ts';
 export type {
   CheckDefinition,
   CheckOption,

@@ -33,7 +33,11 @@ const GROUPS: readonly Group[] = [
   { interfaces: ['ForwardedOptions'], prefix: 'forwarded.', path: 'forwarded' },
   { interfaces: ['RetryBudgetOptions'], prefix: 'retryBudget.', path: 'retryBudget' },
   { interfaces: ['HedgeOptions'], prefix: 'hedge.', path: 'hedge' },
-  { interfaces: ['HttpCheckOptions', 'TcpCheckOptions'], prefix: 'check.', path: 'servers[0].check' },
+  {
+    interfaces: ['HttpCheckOptions', 'HttpRequestOptions', 'HttpStepsOptions', 'TcpCheckOptions'],
+    prefix: 'check.',
+    path: 'servers[0].check',
+  },
   { interfaces: ['ConnectOptions'], prefix: 'connect.', path: undefined },
   { interfaces: ['ByteExpectOptions', 'StatusOptions'], prefix: 'expect.', path: undefined },
   { interfaces: ['HttpProxyOptions'], prefix: 'httpProxy.', path: 'httpProxy' },

@@ -1,10 +1,8 @@
 import { OptionReader } from '../core/options.ts';
+import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import { oneLine } from './health-check.ts';
 import { asHexBytes, asRegExp, REG_EXP } from './patterns.ts';
 import { readStatuses, type Statuses, type StatusOptions } from './step-status.ts';
-
-/** Most bytes of an answer that are looked at. HAProxy: tune.bufsize. */
-export const MAX_ANSWER_BYTES = 16_384;
 
 type Kind = 'string' | 'binary' | 'rstring' | 'rbinary';
 
@@ -34,13 +32,17 @@ export type ByteExpectObject = ByteExpectOptions &
 /** What an answer must hold to pass. HAProxy: `tcp-check expect`. */
 export type ByteExpectOption = ByteExpectPhrase | ByteExpectObject;
 
-/** An expectation, read. */
-export interface ByteExpect extends Statuses {
+/** What bytes must or must not hold, and when that is decided. */
+export interface BytesWanted {
   readonly not: boolean;
   readonly minRecv: number;
   /** Fewest bytes that can decide: a text cannot be missing before as many have come as it is long. */
   readonly least: number;
   readonly found: (answer: Buffer) => boolean;
+}
+
+/** An expectation, read. */
+export interface ByteExpect extends BytesWanted, Statuses {
   /** As HAProxy names it: `expect string '+PONG'`. */
   readonly words: string;
 }
@@ -48,7 +50,7 @@ export interface ByteExpect extends Statuses {
 export type Judgement = 'held' | 'missed' | 'wait';
 
 /** @param last nothing more will come, or be looked at. @see HAProxy tcpcheck.c:tcpcheck_eval_expect */
-export function judge({ not, minRecv, least, found }: ByteExpect, answer: Buffer, last: boolean): Judgement {
+export function judge({ not, minRecv, least, found }: BytesWanted, answer: Buffer, last: boolean): Judgement {
   if (!last && answer.length < Math.max(least, minRecv)) return 'wait';
   const isFound = found(answer);
   if (!isFound && !last && minRecv === -1) return 'wait';
@@ -101,9 +103,7 @@ export function readByteExpect(read: OptionReader, key: string): ByteExpect | un
 function readPattern(read: OptionReader, kind: Kind): Pick<ByteExpect, 'least' | 'found' | 'words'> | undefined {
   switch (kind) {
     case 'string': {
-      const text = read.read(kind, undefined, `a text of 1 to ${MAX_ANSWER_BYTES} bytes`, (value) =>
-        typeof value === 'string' && value !== '' ? fitting(Buffer.from(value)) : undefined,
-      );
+      const text = readText(read, kind);
       return text && literal(text, `string '${oneLine(text.toString())}'`);
     }
     case 'binary': {
@@ -122,6 +122,13 @@ function readPattern(read: OptionReader, kind: Kind): Pick<ByteExpect, 'least' |
       return regExp && { least: 1, found, words: `binary regex '${regExp.source}'` };
     }
   }
+}
+
+/** A text to look for, as UTF-8. */
+export function readText(read: OptionReader, key: string): Buffer | undefined {
+  return read.read(key, undefined, `a text of 1 to ${MAX_ANSWER_BYTES} bytes`, (value) =>
+    typeof value === 'string' && value !== '' ? fitting(Buffer.from(value)) : undefined,
+  );
 }
 
 function literal(pattern: Buffer, words: string): Pick<ByteExpect, 'least' | 'found' | 'words'> {

@@ -1,8 +1,10 @@
 import { OptionReader } from '../core/options.ts';
 import { type CheckFunction, functionCheck } from './function-check.ts';
 import type { HealthCheck } from './health-check.ts';
-import { type HttpCheckOptions, type HttpchkPhrase, parseHttpchk, readHttpCheck } from './http-check.ts';
+import { type HttpCheckOptions, type HttpStepsOptions, parseHttpchk, readHttpCheck } from './http-check.ts';
+import type { HttpchkPhrase } from './http-request.ts';
 import { readTcpCheck, type TcpCheckOptions, tcpCheck } from './tcp-check.ts';
+import type { TcpStep } from './tcp-steps.ts';
 
 /** The checks users may name; a new one is a row here. The reader takes the options beside `type`. */
 export const CHECKS: Readonly<Record<CheckType, (read: OptionReader) => HealthCheck>> = {
@@ -14,10 +16,13 @@ export const CHECKS: Readonly<Record<CheckType, (read: OptionReader) => HealthCh
 export type CheckType = TcpCheckOptions['type'] | HttpCheckOptions['type'];
 
 /** A built-in check with its options. */
-export type CheckDefinition = TcpCheckOptions | HttpCheckOptions | ScriptedCheck;
+export type CheckDefinition = TcpCheckOptions | HttpCheckOptions | HttpStepsOptions | ScriptedCheck;
 
 /** A check by steps over TCP, with no need to say so. */
-export type ScriptedCheck = Required<Pick<TcpCheckOptions, 'steps'>>;
+export interface ScriptedCheck {
+  readonly type?: never;
+  readonly steps: readonly TcpStep[];
+}
 
 /** Checks by names of your own, for `check: 'name'`. HAProxy: the sections `healthcheck <name>`. */
 export type HealthchecksOption = Readonly<Record<string, CheckDefinition | CheckFunction>>;
@@ -29,7 +34,13 @@ export type HealthchecksOption = Readonly<Record<string, CheckDefinition | Check
 export type CheckOption = boolean | CheckType | (string & {}) | CheckDefinition | CheckFunction;
 
 /** The check over HTTP of every server with `check: true`: HAProxy's phrase, or options. `true`: all at their defaults. */
-export type HttpchkOption = true | HttpchkPhrase | Omit<HttpCheckOptions, 'type'> | HttpCheckOptions;
+export type HttpchkOption =
+  | true
+  | HttpchkPhrase
+  | Omit<HttpCheckOptions, 'type'>
+  | Omit<HttpStepsOptions, 'type'>
+  | HttpCheckOptions
+  | HttpStepsOptions;
 
 /** What `check` may refer to, read from the pool's options. */
 export interface CheckCatalogue {

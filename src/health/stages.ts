@@ -5,7 +5,7 @@ import { ProbeConnection, type ProbeProtocol } from './probe-connection.ts';
 
 /** What is said over one connection of a check. */
 export interface Conversation extends ProbeProtocol {
-  /** How far it has come, for a description: `at step 2 of tcp-check (expect string '+PONG')`; `''` for a check without steps. */
+  /** How far it has come: `at step 2 of tcp-check (expect string '+PONG')`; `''` once all went well, or without steps. */
   readonly where: string;
   /** The code of a time-out in it. */
   readonly timeout: CheckCode;
@@ -47,6 +47,6 @@ export function runStages(stages: readonly Stage[], probe: Probe, onResult: (res
 /** A failure with the step at which it came. */
 function placed(result: CheckResult, { where, timeout }: Conversation): CheckResult {
   const code = result.code === 'L7TOUT' ? timeout : result.code;
-  if (code === result.code && (where === '' || result.result === 'passed')) return result;
+  if (code === result.code && where === '') return result;
   return { ...result, code, description: [result.description, where].filter((part) => part !== '').join(' ') };
 }

@@ -27,8 +27,10 @@ export interface ConnectionSteps<Step> {
   readonly steps: readonly Step[];
 }
 
-/** `at step 2 of tcp-check (expect string '+PONG'); comment: is it there?` */
-export function inPlace({ number, comment }: StepPlace, check: string, words: string): string {
+/** `at step 2 of tcp-check (expect string '+PONG'); comment: is it there?`; `''` for a check without steps. */
+export function inPlace(place: StepPlace | undefined, check: string, words: string): string {
+  if (!place) return '';
+  const { number, comment } = place;
   if (number === 0) return `at initial connection step of ${check}`;
   return `at step ${number} of ${check} (${words})${comment === '' ? '' : `; comment: ${comment}`}`;
 }
@@ -51,13 +53,17 @@ export function readSteps<Word extends string, Step>(
   const connections: { connect: Connect; place: StepPlace; steps: Step[] }[] = [];
   let lastComment = '';
   for (const [index, item] of list.entries()) {
+    const before = read.faults.length;
     const options = new OptionReader(item, read.pathOf(`steps[${index}]`), read.faults);
-    const given = known.filter((word) => options.has(word));
+    if (read.faults.length > before) continue;
+    const [word, ...more] = known.filter((name) => options.has(name));
     const comment = oneLine(options.string('comment', { default: '' }));
+    if (more.length > 0 || (word === undefined && comment === '')) {
+      read.fault(`steps[${index}]`, item, allowed);
+      continue;
+    }
     const place = { number: index + 1, comment: comment || lastComment };
-    const word = given[0];
-    if (given.length === 0 && comment !== '') lastComment = comment;
-    else if (word === undefined || given.length > 1) read.fault(`steps[${index}]`, item, allowed);
+    if (word === undefined) lastComment = comment;
     else if (word === 'connect') connections.push({ connect: readConnect(options, word), place, steps: [] });
     else {
       if (connections.length === 0)

@@ -1,12 +1,6 @@
 import type { OptionReader } from '../core/options.ts';
-import {
-  type ByteExpect,
-  type ByteExpectOption,
-  excerpt,
-  judge,
-  MAX_ANSWER_BYTES,
-  readByteExpect,
-} from './byte-expect.ts';
+import { AnswerBuffer, MAX_ANSWER_BYTES } from './answer-buffer.ts';
+import { type ByteExpect, type ByteExpectOption, excerpt, judge, readByteExpect } from './byte-expect.ts';
 import type { CheckCode, CheckResult, HealthCheck } from './health-check.ts';
 import { asHexBytes } from './patterns.ts';
 import type { ProbeConnection } from './probe-connection.ts';
@@ -85,8 +79,8 @@ class TcpConversation implements Conversation {
   #link: ProbeConnection | undefined;
   /** The step it has come to; -1: it connects. */
   #at = -1;
-  #answer: Buffer = Buffer.alloc(0);
-  #length = 0;
+  #over = false;
+  readonly #answer = new AnswerBuffer();
 
   constructor(connection: ConnectionSteps<Step>, last: boolean) {
     this.#connection = connection;
@@ -100,6 +94,7 @@ class TcpConversation implements Conversation {
   }
 
   get where(): string {
+    if (this.#over) return '';
     const step = this.#step;
     if (!step) return inPlace(this.#connection.place, CHECK, this.#connection.connect.words);
     return inPlace(step.place, CHECK, 'send' in step ? 'send' : step.expect.words);
@@ -118,15 +113,14 @@ class TcpConversation implements Conversation {
   onBytes(buffer: Buffer, length: number): CheckResult | undefined {
     const step = this.#step;
     if (!step || 'send' in step) return undefined;
-    if (this.#answer.length === 0) this.#answer = Buffer.allocUnsafe(MAX_ANSWER_BYTES);
-    this.#length += buffer.copy(this.#answer, this.#length, 0, length);
-    return this.#judge(this.#length === MAX_ANSWER_BYTES);
+    this.#answer.push(buffer, 0, length);
+    return this.#judge(this.#answer.full);
   }
 
   onClosed(): CheckResult | undefined {
     const step = this.#step;
     if (!step || 'send' in step) return undefined;
-    return this.#length > 0
+    return this.#answer.length > 0
       ? this.#judge(true)
       : resultOf(step.expect.error, 'the connection was closed without a word');
   }
@@ -142,7 +136,7 @@ class TcpConversation implements Conversation {
     if (this.#at === steps.length - 1) return this.#end(done);
     const step = steps[++this.#at] as Step;
     if ('expect' in step) return undefined;
-    this.#length = 0;
+    this.#answer.clear();
     const isLast = this.#at === steps.length - 1;
     this.#link?.send(step.send, isLast ? () => this.#end(step) : undefined);
     return isLast ? undefined : this.#next();
@@ -153,7 +147,7 @@ class TcpConversation implements Conversation {
     const { steps } = this.#connection;
     let at = this.#at;
     while (at > 0 && 'expect' in (steps[at - 1] as Step)) at--;
-    const answer = this.#answer.subarray(0, this.#length);
+    const answer = this.#answer.bytes;
     for (let step = steps[at]; step && 'expect' in step; step = steps[++at]) {
       this.#at = at;
       const judgement = judge(step.expect, answer, last);
@@ -165,6 +159,7 @@ class TcpConversation implements Conversation {
   }
 
   #end(last: Step | undefined): CheckResult {
+    this.#over = true;
     if (!this.#last) return PROCEED;
     if (last) return resultOf('expect' in last ? last.expect.ok : 'L7OK', '');
     return resultOf(this.#link?.overTls ? 'L6OK' : 'L4OK', '');

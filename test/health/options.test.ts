@@ -77,9 +77,13 @@ test('a name is one of healthchecks', () => {
 
 const CHECK_ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a function";
 const EXPECT_ALLOWED =
-  "'status 200-299', 'status 200,204,300-399' or 'string OK', after '! ' what must not be; { status, not? }, { string, not? }; or an array of these";
+  "'status 200-299', 'rstatus ^2', 'hdr name x-role value master', 'string OK' or 'rstring ^OK', after '! ' what must not be; { status | rstatus | hdr | fhdr | string | rstring, not?, okStatus?, errorStatus?, toutStatus? }; or an array of these";
 const BYTES_ALLOWED =
   "'string +PONG', 'rstring ^220 ', 'binary 2b4f4b' or 'rbinary ^2B4F', after '! ' what must not come; or { string | rstring | binary | rbinary, not?, minRecv?, okStatus?, errorStatus?, toutStatus? }";
+const FIELDS_ALLOWED =
+  "'name x-role value master', 'name -m beg x- value -m reg ^[0-9]+$', or { name, value? } of texts, RegExps, { str }, { beg }, { end }, { sub } or { reg }";
+const HTTP_STEPS_ALLOWED =
+  'an array of steps, each with one of connect, send, expect (and a comment), or with a comment alone';
 const STATUSES = "statuses from 100 to 999: 200, '200-299', '200,204,300-399'";
 
 const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: string[]])[] = [
@@ -150,11 +154,11 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
       check: { type: 'http', uri: '/a b', body: 1, headers: { 'a b': 'x', 'Content-Length': '3', x: 'a\r\nb', y: 1 } },
     },
     {},
-    `servers[0].check.uri: "/a b" is not allowed; allowed: a target: '/health'`,
     'servers[0].check.headers.a b: "a b" is not allowed; allowed: a name of letters, digits and !#$%&\'*+-.^_`|~',
     'servers[0].check.headers.Content-Length: "3" is not allowed; allowed: nothing: it follows from `body`',
     'servers[0].check.headers.x: "a\\r\\nb" is not allowed; allowed: latin1 text without control characters',
     'servers[0].check.headers.y: 1 is not allowed; allowed: latin1 text without control characters',
+    `servers[0].check.uri: "/a b" is not allowed; allowed: a target: '/health'`,
     'servers[0].check.body: 1 is not allowed; allowed: a string',
   ],
   [
@@ -178,9 +182,9 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     `servers[0].check.expect[0]: 7 is not allowed; allowed: ${EXPECT_ALLOWED}`,
   ],
   [
-    { check: { type: 'http', expect: ['status 200', 'rstatus ^2', 'status 99', 'status 300-200', { string: '' }] } },
+    { check: { type: 'http', expect: ['status 200', 'string-lf %b', 'status 99', 'status 300-200', { string: '' }] } },
     {},
-    'servers[0].check.expect[1]: not supported (HAProxy: http-check expect rstatus)',
+    'servers[0].check.expect[1]: not supported (HAProxy: http-check expect string-lf)',
     `servers[0].check.expect[2]: "99" is not allowed; allowed: ${STATUSES}`,
     `servers[0].check.expect[3]: "300-200" is not allowed; allowed: ${STATUSES}`,
     'servers[0].check.expect[4].string: "" is not allowed; allowed: a text of 1 to 16384 bytes',
@@ -188,8 +192,53 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   [
     { check: { type: 'http', expect: { hdr: 'x', status: 200, also: 1 } } },
     {},
-    'servers[0].check.expect.hdr: not supported (HAProxy: http-check expect hdr)',
+    'servers[0].check.expect.hdr: is not an option',
     'servers[0].check.expect.also: is not an option',
+  ],
+  [
+    {
+      check: {
+        type: 'http',
+        expect: [
+          'rstatus (',
+          'hdr x-role',
+          { hdr: { value: 'a' } },
+          { fhdr: { name: { begin: 'x' } } },
+          { rstring: '' },
+          { string: 'a', minRecv: -2 },
+        ],
+      },
+    },
+    {},
+    'servers[0].check.expect[0]: "(" is not allowed; allowed: a regular expression, as text or a RegExp',
+    `servers[0].check.expect[1]: "x-role" is not allowed; allowed: ${FIELDS_ALLOWED}`,
+    `servers[0].check.expect[2].hdr.name: undefined is not allowed; allowed: ${FIELDS_ALLOWED}`,
+    `servers[0].check.expect[3].fhdr.name: {"begin":"x"} is not allowed; allowed: ${FIELDS_ALLOWED}`,
+    'servers[0].check.expect[4].rstring: "" is not allowed; allowed: a regular expression, as text or a RegExp',
+    'servers[0].check.expect[5].minRecv: -2 is not allowed; allowed: an integer from -1 to 16384',
+  ],
+  [
+    {
+      check: {
+        type: 'http',
+        steps: [
+          { expect: 'status 200' },
+          { send: { uri: 'x', why: 1 } },
+          { send: { method: 'HEAD' }, comment: 1 },
+          { expect: 'string a' },
+          { send: {}, expect: 'status 200' },
+          7,
+        ],
+      },
+    },
+    {},
+    `servers[0].check.steps[1].send.uri: "x" is not allowed; allowed: a target: '/health'`,
+    'servers[0].check.steps[1].send.why: is not an option',
+    'servers[0].check.steps[2].comment: 1 is not allowed; allowed: a string that is not empty',
+    `servers[0].check.steps[4]: {"send":{},"expect":"status 200"} is not allowed; allowed: ${HTTP_STEPS_ALLOWED}`,
+    'servers[0].check.steps[5]: 7 is not an object',
+    'servers[0].check.steps[0]: needs a step with `send` before it, over its connection',
+    "servers[0].check.steps[3].expect: an answer to HEAD has no body to look for a string in; allowed with it: 'status 200-299'",
   ],
   [
     { check: { type: 'http', method: 'HEAD', expect: 'string OK' } },
@@ -215,7 +264,12 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     { httpchk: 'health' },
     `httpchk: "health" is not allowed; allowed: '/uri', 'METHOD /uri', 'METHOD /uri HTTP/1.1' or 'METHOD /uri HTTP/1.1 host'`,
   ],
-  [{}, { httpchk: { uri: '/', steps: [] } }, 'httpchk.steps: is not an option'],
+  [
+    {},
+    { httpchk: { uri: '/', steps: [] } },
+    'httpchk.steps: [] is not allowed; allowed: an array of steps, each with one of connect, send, expect (and a comment), or with a comment alone',
+    'httpchk.uri: is not an option',
+  ],
   [
     {},
     { httpchk: { type: 'tcp' } },
