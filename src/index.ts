@@ -24,6 +24,7 @@ export type { Duration, Size } from './core/units.ts';
 export type { CookieRewrite, HttpProxyListeners, HttpProxyOptions } from './forward/http-proxy-options.ts';
 export type { HashFunctionName } from './hashing/functions.ts';
 export type { ByteExpectOption, ByteExpectOptions } from './health/byte-expect.ts';
+export type { CheckTargetOptions } from './health/check-target.ts';
 export type { ConnectOptions } from './health/connect-step.ts';
 export type { FieldMatch, TextMatch } from './health/field-match.ts';
 export type { CheckFunction } from './health/function-check.ts';

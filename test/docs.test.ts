@@ -24,7 +24,7 @@ interface Group {
 const GROUPS: readonly Group[] = [
   { interfaces: ['PoolOptions'], prefix: '', path: '' },
   {
-    interfaces: ['ServerOptions', 'DefaultServerOptions', 'HealthOptions', 'TlsOptions'],
+    interfaces: ['ServerOptions', 'DefaultServerOptions', 'HealthOptions', 'CheckTargetOptions', 'TlsOptions'],
     prefix: '',
     path: 'servers[0]',
   },

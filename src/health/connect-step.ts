@@ -1,6 +1,6 @@
 import type { TlsSettings } from '../connections/dial.ts';
 import { OptionReader } from '../core/options.ts';
-import { type CheckTarget, type Elsewhere, elsewhere, type ProxyVersion, readElsewhere } from './check-target.ts';
+import { type CheckTarget, readAlpn, readElsewhere, readSni, redirected } from './check-target.ts';
 
 /** A connection of its own kind within a check: plain TCP to the server unless said otherwise. HAProxy: `tcp-check connect`. */
 export interface ConnectOptions {
@@ -86,27 +86,4 @@ export function readConnect(read: OptionReader, key: string): Connect {
       );
     },
   };
-}
-
-/** A target with another place, TLS or none. */
-export function redirected(
-  target: CheckTarget,
-  place: Elsewhere,
-  tls: TlsSettings | undefined,
-  sendProxy: ProxyVersion | undefined,
-): CheckTarget {
-  return { ...target, address: elsewhere(target.address, place, tls !== undefined), tls, sendProxy };
-}
-
-export function readSni(read: OptionReader, key: string): string | undefined {
-  return read.string(key, { default: undefined, allowed: 'a host name', test: /^[A-Za-z0-9_.-]{1,253}$/ });
-}
-
-/** Names of protocols, as TLS takes them: 1 to 255 bytes each. */
-export function readAlpn(read: OptionReader, key: string): readonly string[] | undefined {
-  return read.read(key, undefined, "an array of protocols: ['h2', 'http/1.1']", (value) => {
-    const names = Array.isArray(value) ? (value as unknown[]) : [];
-    const all = names.filter((name): name is string => typeof name === 'string' && /^[!-~]{1,255}$/.test(name));
-    return all.length > 0 && all.length === names.length && all.length <= 16 ? all : undefined;
-  });
 }

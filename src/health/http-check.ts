@@ -5,6 +5,7 @@ import { EXPECT_SUCCESS, type Expect, type ExpectOption, readExpect, readExpects
 import { HttpProbe } from './http-probe.ts';
 import { type CheckRequest, type HttpRequestOptions, readRequest, requestOfPhrase } from './http-request.ts';
 import type { HttpExchange, HttpStage } from './http-stage.ts';
+import { Http2Probe } from './http2-probe.ts';
 import { runStages, type Stage } from './stages.ts';
 import { type CommentStep, type ConnectStep, readSteps, type StepPlace } from './steps.ts';
 
@@ -68,7 +69,10 @@ function httpCheck(stages: readonly HttpStage[]): HealthCheck {
     (stage): Stage => ({
       targetOf: stage.connect.targetOf,
       host: stage.exchanges[0]?.request.host ?? undefined,
-      begin: ({ address }) => new HttpProbe(stage, address.authority),
+      begin: ({ address, tls, proto }) =>
+        proto === 'h2' || (proto !== 'h1' && tls?.alpn.includes('h2'))
+          ? new Http2Probe(stage, address.authority, proto === 'h2')
+          : new HttpProbe(stage, address.authority),
     }),
   );
   return {

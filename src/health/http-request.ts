@@ -75,9 +75,14 @@ export function requestBytes(request: CheckRequest, { authority, last }: Request
   if (host === undefined) head += `Host: ${authority}\r\n`;
   for (const [name, value] of fields) head += `${name}: ${value}\r\n`;
   if (last && fieldOf(fields, 'connection') === undefined) head += 'Connection: close\r\n';
-  if (body !== '' || !WITHOUT_BODY.includes(method)) head += `Content-Length: ${Buffer.byteLength(body)}\r\n`;
+  if (sendsLength(request)) head += `Content-Length: ${Buffer.byteLength(body)}\r\n`;
   const bytes = Buffer.from(`${head}\r\n`, 'latin1');
   return body === '' ? bytes : Buffer.concat([bytes, Buffer.from(body)]);
+}
+
+/** Whether a request tells the length of its body: it has one, or its method usually has. */
+export function sendsLength({ method, body }: CheckRequest): boolean {
+  return body !== '' || !WITHOUT_BODY.includes(method);
 }
 
 function asMethod(value: unknown): string | undefined {

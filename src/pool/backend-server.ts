@@ -3,6 +3,7 @@ import type { DialTarget } from '../connections/dial.ts';
 import type { Environment } from '../core/environment.ts';
 import type { Endpoint } from '../forward/forwarder.ts';
 import type { Http1Connection } from '../forward/http1-connection.ts';
+import { checkTarget } from '../health/check-target.ts';
 import type { HealthSettings } from '../health/settings.ts';
 import type { PoolLoad } from '../servers/effective.ts';
 import { Server } from '../servers/server.ts';
@@ -28,7 +29,7 @@ export class BackendServer extends Server implements Endpoint {
     this.connections = new ConnectionPool(options.connections, environment);
     this.health = {
       ...options,
-      target: { ...this.target, stepTls: options.checkTls },
+      target: checkTarget(this.target, options.checkTls, options.checkTarget),
       timeoutCheckMs: pool.timeoutCheckMs,
       timeoutConnectMs: pool.timeouts.connectMs,
     };

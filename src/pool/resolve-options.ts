@@ -208,7 +208,7 @@ function readSettings(
 ): Omit<ResolvedServer, 'id' | 'name' | 'guid' | 'address'> {
   read.notSupported(NOT_SUPPORTED_BY_SERVER);
   const health = readCheckSettings(read, catalogue);
-  const checkTls = readTls(read, tls || (health.check?.usesTls ?? false), own);
+  const checkTls = readTls(read, tls || health.checkTarget.ssl === true || health.check?.usesTls === true, own);
   return {
     weight: read.integer('weight', { default: 1, min: 0, max: MAX_WEIGHT }),
     ...readSlots(read, fullconn),

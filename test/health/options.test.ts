@@ -38,8 +38,9 @@ function faultsOf(server: unknown, pool: unknown = {}): string[] {
 }
 
 test('defaults are those of HAProxy, and no check', () => {
-  const { check, ...rest } = read({});
+  const { check, checkTarget, ...rest } = read({});
   assert.equal(check, undefined);
+  assert.ok(Object.values(checkTarget).every((value) => value === undefined));
   assert.deepEqual(rest, { interMs: 2000, fastinterMs: 2000, downinterMs: 2000, rise: 2, fall: 3, initState: 'none' });
 });
 
@@ -246,9 +247,23 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     "servers[0].check.expect: an answer to HEAD has no body to look for a string in; allowed with it: 'status 200-299'",
   ],
   [
-    { inter: 0, rise: 0, fall: 1.5, initState: 'upwards', port: 80 },
+    {
+      ...{ addr: 'a b', port: 0, checkSsl: 1, checkSni: 'a:1', checkAlpn: [], checkProto: 'h3', checkSendProxy: 'v3' },
+      checkReusePool: true,
+    },
     {},
-    'servers[0].port: not supported (HAProxy: port): the check goes to the address of the server',
+    'servers[0].checkReusePool: not supported (HAProxy: check-reuse-pool)',
+    `servers[0].checkProto: "h3" is not allowed; allowed: 'h1', 'h2'`,
+    `servers[0].checkSendProxy: "v3" is not allowed; allowed: true, false, 'v1', 'v2'`,
+    `servers[0].addr: "a b" is not allowed; allowed: a host name or IP address without port, or 'unix:/path'`,
+    'servers[0].port: 0 is not allowed; allowed: an integer from 1 to 65535',
+    'servers[0].checkSsl: 1 is not allowed; allowed: true or false',
+    'servers[0].checkSni: "a:1" is not allowed; allowed: a host name',
+    `servers[0].checkAlpn: [] is not allowed; allowed: an array of protocols: ['h2', 'http/1.1']`,
+  ],
+  [
+    { inter: 0, rise: 0, fall: 1.5, initState: 'upwards' },
+    {},
     "servers[0].inter: 0 is not allowed; allowed: a duration (250, '250ms', '2s', '1m', '1h', '1d') of at least 1 ms, at most 2147483647 ms",
     'servers[0].rise: 0 is not allowed; allowed: an integer from 1 to 65535',
     'servers[0].fall: 1.5 is not allowed; allowed: an integer from 1 to 65535',
