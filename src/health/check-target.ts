@@ -12,6 +12,8 @@ export interface CheckTarget extends DialTarget {
   readonly sendProxy?: ProxyVersion | undefined;
   /** What a check over HTTP speaks; `undefined`: as the TLS handshake says, or HTTP/1. */
   readonly proto?: CheckProto | undefined;
+  /** What `sendState` tells of the server now. */
+  readonly state?: () => string;
 }
 
 /** HTTP/1 or HTTP/2, in HAProxy's words. */

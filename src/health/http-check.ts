@@ -4,7 +4,7 @@ import type { HealthCheck } from './health-check.ts';
 import { EXPECT_SUCCESS, type Expect, type ExpectOption, readExpect, readExpects } from './http-expect.ts';
 import { HttpProbe } from './http-probe.ts';
 import { type CheckRequest, type HttpRequestOptions, readRequest, requestOfPhrase } from './http-request.ts';
-import type { HttpExchange, HttpStage } from './http-stage.ts';
+import { type HttpExchange, type HttpStage, surroundingsOf } from './http-stage.ts';
 import { Http2Probe } from './http2-probe.ts';
 import { runStages, type Stage } from './stages.ts';
 import { type CommentStep, type ConnectStep, readSteps, type StepPlace } from './steps.ts';
@@ -29,6 +29,8 @@ export interface HttpCheckOptions extends HttpRequestOptions {
   readonly type: 'http';
   /** What the answer must be; of several, all must hold. Default: `'status 200-399'`. Redirects are not followed. */
   readonly expect?: ExpectOption | readonly ExpectOption[];
+  /** Tells the server how it stands, in the field `X-Haproxy-Server-State`. Default: `false`. HAProxy: `http-check send-state`. */
+  readonly sendState?: boolean;
 }
 
 /** A check by several requests over HTTP. HAProxy: `http-check connect`, `http-check send`, `http-check expect`. */
@@ -36,6 +38,8 @@ export interface HttpStepsOptions {
   readonly type: 'http';
   /** What is asked and expected, over one or more connections. */
   readonly steps: readonly HttpStep[];
+  /** Tells the server how it stands, in the field `X-Haproxy-Server-State`. Default: `false`. HAProxy: `http-check send-state`. */
+  readonly sendState?: boolean;
 }
 
 export function readHttpCheck(read: OptionReader): HealthCheck {
@@ -43,13 +47,13 @@ export function readHttpCheck(read: OptionReader): HealthCheck {
   const request = readRequest(read);
   const expects = readExpects(read);
   if (isBodyless(request, expects)) read.reject('expect', NO_BODY);
-  return oneRequest(request, expects);
+  return oneRequest(request, expects, readSendState(read));
 }
 
 /** Reads HAProxy's phrase `[<method>] <uri> [<version> [<host>]]`; `undefined`: it is none. */
 export function parseHttpchk(phrase: string): HealthCheck | undefined {
   const request = requestOfPhrase(phrase);
-  return request && oneRequest(request, [EXPECT_SUCCESS]);
+  return request && oneRequest(request, [EXPECT_SUCCESS], false);
 }
 
 const NO_BODY = "an answer to HEAD has no body to look for a string in; allowed with it: 'status 200-299'";
@@ -58,10 +62,14 @@ function isBodyless({ method }: CheckRequest, expects: readonly Expect[]): boole
   return method === 'HEAD' && expects.some(({ kind }) => kind === 'body');
 }
 
-function oneRequest(request: CheckRequest, expects: readonly Expect[]): HealthCheck {
+function readSendState(read: OptionReader): boolean {
+  return read.boolean('sendState', { default: false });
+}
+
+function oneRequest(request: CheckRequest, expects: readonly Expect[], sendState: boolean): HealthCheck {
   const place = undefined;
   const exchange = { request, place, expects: expects.map((expect) => ({ expect, place })) };
-  return httpCheck([{ connect: CONNECT_AS_SERVER, place, exchanges: [exchange], last: true }]);
+  return httpCheck([{ connect: CONNECT_AS_SERVER, place, exchanges: [exchange], last: true, sendState }]);
 }
 
 function httpCheck(stages: readonly HttpStage[]): HealthCheck {
@@ -69,10 +77,13 @@ function httpCheck(stages: readonly HttpStage[]): HealthCheck {
     (stage): Stage => ({
       targetOf: stage.connect.targetOf,
       host: stage.exchanges[0]?.request.host ?? undefined,
-      begin: ({ address, tls, proto }) =>
-        proto === 'h2' || (proto !== 'h1' && tls?.alpn.includes('h2'))
-          ? new Http2Probe(stage, address.authority, proto === 'h2')
-          : new HttpProbe(stage, address.authority),
+      begin(target) {
+        const { proto, tls } = target;
+        const surroundings = surroundingsOf(stage, target);
+        return proto === 'h2' || (proto !== 'h1' && tls?.alpn.includes('h2'))
+          ? new Http2Probe(stage, surroundings, proto === 'h2')
+          : new HttpProbe(stage, surroundings);
+      },
     }),
   );
   return {
@@ -88,6 +99,7 @@ interface Step {
 }
 
 function readHttpSteps(read: OptionReader): HealthCheck {
+  const sendState = readSendState(read);
   const connections = readSteps<'send' | 'expect', Step>(read, ['send', 'expect'], (step, word, place) => {
     if (word === 'expect') {
       const expect = readExpect(step, word, step.any(word));
@@ -104,6 +116,7 @@ function readHttpSteps(read: OptionReader): HealthCheck {
       place,
       exchanges: exchangesOf(steps, read),
       last: index === connections.length - 1,
+      sendState,
     })),
   );
 }

@@ -4,7 +4,7 @@ import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import type { CheckCode, CheckResult } from './health-check.ts';
 import { HttpAnswer } from './http-answer.ts';
 import { requestBytes } from './http-request.ts';
-import { connected, type HttpStage, sentWords } from './http-stage.ts';
+import { connected, type HttpStage, type HttpSurroundings, sentWords } from './http-stage.ts';
 import type { ProbeConnection } from './probe-connection.ts';
 import { type Conversation, PROCEED } from './stages.ts';
 import { inPlace } from './steps.ts';
@@ -13,7 +13,7 @@ import { inPlace } from './steps.ts';
 export class HttpProbe implements Conversation, ResponseEvents {
   readonly reset = false;
   readonly #stage: HttpStage;
-  readonly #authority: string;
+  readonly #surroundings: HttpSurroundings;
   readonly #parser: ResponseParser = new ResponseParser(this);
   #link: ProbeConnection | undefined;
   #at = -1;
@@ -22,9 +22,9 @@ export class HttpProbe implements Conversation, ResponseEvents {
   #excess = false;
   #over = false;
 
-  constructor(stage: HttpStage, authority: string) {
+  constructor(stage: HttpStage, surroundings: HttpSurroundings) {
     this.#stage = stage;
-    this.#authority = authority;
+    this.#surroundings = surroundings;
   }
 
   get where(): string {
@@ -86,9 +86,10 @@ export class HttpProbe implements Conversation, ResponseEvents {
   #ask(): undefined {
     const exchange = this.#stage.exchanges[++this.#at];
     if (!exchange) return;
+    const { authority, added } = this.#surroundings;
     this.#answer = new HttpAnswer(exchange.expects, sentWords(exchange));
     this.#parser.reset(exchange.request.method);
-    this.#link?.send(requestBytes(exchange.request, { authority: this.#authority, last: !this.#hasNext }));
+    this.#link?.send(requestBytes(exchange.request, authority, added, !this.#hasNext));
   }
 
   /** Asked after each piece, not within it, so that an answer that came whole is read whole before the connection closes. */

@@ -21,7 +21,8 @@ export interface HttpRequestOptions {
 /** HAProxy's phrase, taken literally: method (OPTIONS), target, version (HTTP/1.0) and Host (none), in this order. */
 export type HttpchkPhrase = `/${string}` | `${string} ${string}`;
 
-type Field = readonly [name: string, value: string];
+/** A field as it is sent. */
+export type Field = readonly [name: string, value: string];
 
 /** A request, read. */
 export interface CheckRequest {
@@ -61,20 +62,18 @@ export function requestOfPhrase(phrase: string): CheckRequest | undefined {
   return { method, uri, version, fields, body: '', host: host ?? null };
 }
 
-/** What of a request is not the same at every check. */
-export interface RequestSurroundings {
-  /** `Host` where it is the server's own. */
-  readonly authority: string;
-  /** No further request follows over the connection. */
-  readonly last: boolean;
-}
-
-export function requestBytes(request: CheckRequest, { authority, last }: RequestSurroundings): Buffer {
+/** @param isLast no further request follows over the connection */
+export function requestBytes(
+  request: CheckRequest,
+  authority: string,
+  added: readonly Field[],
+  isLast: boolean,
+): Buffer {
   const { method, uri, version, fields, body, host } = request;
   let head = `${method} ${uri} ${version}\r\n`;
   if (host === undefined) head += `Host: ${authority}\r\n`;
-  for (const [name, value] of fields) head += `${name}: ${value}\r\n`;
-  if (last && fieldOf(fields, 'connection') === undefined) head += 'Connection: close\r\n';
+  for (const [name, value] of [...fields, ...added]) head += `${name}: ${value}\r\n`;
+  if (isLast && fieldOf(fields, 'connection') === undefined) head += 'Connection: close\r\n';
   if (sendsLength(request)) head += `Content-Length: ${Buffer.byteLength(body)}\r\n`;
   const bytes = Buffer.from(`${head}\r\n`, 'latin1');
   return body === '' ? bytes : Buffer.concat([bytes, Buffer.from(body)]);

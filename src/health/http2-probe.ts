@@ -6,7 +6,7 @@ import { type CheckCode, type CheckResult, oneLine } from './health-check.ts';
 import { HttpAnswer } from './http-answer.ts';
 import { HttpProbe } from './http-probe.ts';
 import { type CheckRequest, sendsLength } from './http-request.ts';
-import { connected, type HttpStage, sentWords } from './http-stage.ts';
+import { connected, type HttpStage, type HttpSurroundings, sentWords } from './http-stage.ts';
 import type { ProbeConnection } from './probe-connection.ts';
 import { type Conversation, PROCEED } from './stages.ts';
 import { inPlace } from './steps.ts';
@@ -21,7 +21,7 @@ const NOT_IN_HTTP2: readonly string[] = ['host', 'connection', 'keep-alive', 'pr
 export class Http2Probe implements Conversation {
   readonly reset = false;
   readonly #stage: HttpStage;
-  readonly #authority: string;
+  readonly #surroundings: HttpSurroundings;
   /** The server is known to speak HTTP/2. */
   readonly #known: boolean;
   #http1: HttpProbe | undefined;
@@ -31,9 +31,9 @@ export class Http2Probe implements Conversation {
   #answer: HttpAnswer | undefined;
   #over = false;
 
-  constructor(stage: HttpStage, authority: string, known: boolean) {
+  constructor(stage: HttpStage, surroundings: HttpSurroundings, known: boolean) {
     this.#stage = stage;
-    this.#authority = authority;
+    this.#surroundings = surroundings;
     this.#known = known;
   }
 
@@ -50,7 +50,7 @@ export class Http2Probe implements Conversation {
 
   takesOver(socket: Socket): boolean {
     const isHttp2 = this.#known || (socket instanceof TLSSocket && socket.alpnProtocol === 'h2');
-    if (!isHttp2) this.#http1 = new HttpProbe(this.#stage, this.#authority);
+    if (!isHttp2) this.#http1 = new HttpProbe(this.#stage, this.#surroundings);
     return isHttp2;
   }
 
@@ -59,7 +59,7 @@ export class Http2Probe implements Conversation {
     const { socket, overTls } = connection;
     if (this.#stage.exchanges.length === 0 || !socket) return connected(this.#stage, overTls);
     this.#link = connection;
-    const session = http2.connect(`${overTls ? 'https' : 'http'}://${this.#authority}`, {
+    const session = http2.connect(`${overTls ? 'https' : 'http'}://${this.#surroundings.authority}`, {
       createConnection: () => socket,
       settings: { enablePush: false },
     });
@@ -88,7 +88,7 @@ export class Http2Probe implements Conversation {
     const answer = new HttpAnswer(exchange.expects, sentWords(exchange));
     this.#answer = answer;
     const judge = (): void => this.#link?.step(() => (answer === this.#answer ? this.#verdict(answer) : undefined));
-    const stream = this.#session.request(headersOf(exchange.request, this.#authority), { endStream: false });
+    const stream = this.#session.request(headersOf(exchange.request, this.#surroundings), { endStream: false });
     stream.on('response', (headers, _flags, raw) => {
       answer.onHead({ status: Number(headers[':status']), headers: withoutPseudo(raw ?? []) });
       judge();
@@ -126,7 +126,7 @@ export class Http2Probe implements Conversation {
   }
 }
 
-function headersOf(request: CheckRequest, authority: string): http2.OutgoingHttpHeaders {
+function headersOf(request: CheckRequest, { authority, added }: HttpSurroundings): http2.OutgoingHttpHeaders {
   const { method, uri, fields, body, host } = request;
   const [, ofUri, path = uri] = /^https?:\/\/([^/?]*)(.*)$/.exec(uri) ?? [];
   const headers: Record<string, string | string[]> = {
@@ -134,7 +134,7 @@ function headersOf(request: CheckRequest, authority: string): http2.OutgoingHttp
     ':path': path === '' ? '/' : path,
     ':authority': host ?? ofUri ?? authority,
   };
-  for (const [name, value] of fields) {
+  for (const [name, value] of [...fields, ...added]) {
     const key = name.toLowerCase();
     if (!NOT_IN_HTTP2.includes(key)) headers[key] = [...(headers[key] ?? []), value];
   }
