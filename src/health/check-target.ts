@@ -3,6 +3,7 @@ import type { DialTarget, TlsSettings } from '../connections/dial.ts';
 import type { ProxyVersion } from '../connections/proxy-protocol.ts';
 import type { OptionReader } from '../core/options.ts';
 import { type Address, hostPort, parseAddress } from '../servers/address.ts';
+import type { LentConnection } from './lent-probe.ts';
 
 /** Where a probe connects to, and what its connections begin with. */
 export interface CheckTarget extends DialTarget {
@@ -14,6 +15,8 @@ export interface CheckTarget extends DialTarget {
   readonly proto?: CheckProto | undefined;
   /** What `sendState` tells of the server now. */
   readonly state?: () => string;
+  /** A kept connection of the server, where checks may use one and there is one. */
+  readonly lend?: ((sni: string | undefined) => LentConnection | undefined) | undefined;
 }
 
 /** HTTP/1 or HTTP/2, in HAProxy's words. */
@@ -41,6 +44,11 @@ export interface CheckTargetOptions {
   readonly checkProto?: CheckProto;
   /** A PROXY header goes first in checks; `true` is `'v1'`. Default: `false`. HAProxy: `check-send-proxy`. */
   readonly checkSendProxy?: boolean | ProxyVersion;
+  /**
+   * A check over HTTP by one request goes over an idle connection of the server's, where there is one, and gives it back;
+   * not where it goes elsewhere or otherwise than requests do. Default: `false`. HAProxy: `check-reuse-pool`.
+   */
+  readonly checkReusePool?: boolean;
 }
 
 /** `CheckTargetOptions`, read. */
@@ -50,6 +58,7 @@ export interface CheckTargetSettings extends Elsewhere {
   readonly alpn: readonly string[] | undefined;
   readonly proto: CheckProto | undefined;
   readonly sendProxy: ProxyVersion | undefined;
+  readonly reusePool: boolean;
 }
 
 export function readCheckTarget(read: OptionReader): CheckTargetSettings {
@@ -62,7 +71,15 @@ export function readCheckTarget(read: OptionReader): CheckTargetSettings {
     alpn: readAlpn(read, 'checkAlpn') ?? (proto === 'h2' ? ['h2'] : undefined),
     proto,
     sendProxy: sendProxy === true ? 'v1' : sendProxy || undefined,
+    reusePool: read.boolean('checkReusePool', { default: false }),
   };
+}
+
+/** Whether checks go where requests go, and begin as they do. */
+export function goesAsRequests(server: DialTarget, settings: CheckTargetSettings): boolean {
+  const { addr, port, ssl, sni, alpn, proto, sendProxy } = settings;
+  const same = ssl === undefined || ssl === (server.tls !== undefined);
+  return same && (addr ?? port ?? sni ?? alpn ?? sendProxy) === undefined && proto !== 'h2';
 }
 
 /**

@@ -1,3 +1,4 @@
+import { serverName } from '../connections/dial.ts';
 import { OptionReader } from '../core/options.ts';
 import { CONNECT_AS_SERVER } from './connect-step.ts';
 import type { HealthCheck } from './health-check.ts';
@@ -6,6 +7,7 @@ import { HttpProbe } from './http-probe.ts';
 import { type CheckRequest, type HttpRequestOptions, readRequest, requestOfPhrase } from './http-request.ts';
 import { type HttpExchange, type HttpStage, surroundingsOf } from './http-stage.ts';
 import { Http2Probe } from './http2-probe.ts';
+import { runLent } from './lent-probe.ts';
 import { runStages, type Stage } from './stages.ts';
 import { type CommentStep, type ConnectStep, readSteps, type StepPlace } from './steps.ts';
 
@@ -88,7 +90,18 @@ function httpCheck(stages: readonly HttpStage[]): HealthCheck {
   );
   return {
     usesTls: stages.some(({ connect }) => connect.usesTls),
-    run: (probe, onResult) => runStages(steps, probe, onResult),
+    run(probe, onResult) {
+      const [stage] = stages;
+      const [exchange, ...more] = stage?.exchanges ?? [];
+      const single = stages.length === 1 && more.length === 0 && stage?.connect === CONNECT_AS_SERVER;
+      const { target } = probe;
+      const lent = single && exchange && target.lend?.(serverName(target, exchange.request.host ?? undefined));
+      if (!lent) return runStages(steps, probe, onResult);
+      let cancel = runLent(lent, stage, exchange, probe, onResult, () => {
+        cancel = runStages(steps, probe, onResult);
+      });
+      return () => cancel();
+    },
   };
 }
 

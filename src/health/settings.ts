@@ -52,7 +52,6 @@ const INIT_STATES: readonly InitState[] = ['none', 'up', 'fully-up', 'down', 'fu
 
 /** Keywords of HAProxy about a server's health that we know and do not have. */
 const NOT_SUPPORTED: Readonly<Record<string, string>> = {
-  checkReusePool: 'not supported (HAProxy: check-reuse-pool)',
   agentCheck: 'not supported (HAProxy: agent-check)',
   agentAddr: 'not supported (HAProxy: agent-addr)',
   agentPort: 'not supported (HAProxy: agent-port)',

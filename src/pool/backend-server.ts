@@ -3,10 +3,11 @@ import type { DialTarget } from '../connections/dial.ts';
 import type { Environment } from '../core/environment.ts';
 import type { Endpoint } from '../forward/forwarder.ts';
 import type { Http1Connection } from '../forward/http1-connection.ts';
-import { checkTarget } from '../health/check-target.ts';
+import { checkTarget, goesAsRequests } from '../health/check-target.ts';
 import type { HealthSettings } from '../health/settings.ts';
 import type { PoolLoad } from '../servers/effective.ts';
 import { Server } from '../servers/server.ts';
+import { type Lender, lender } from './lending.ts';
 import { RequestQueue } from './request-queue.ts';
 import type { ResolvedPool, ResolvedServer } from './resolve-options.ts';
 
@@ -29,10 +30,23 @@ export class BackendServer extends Server implements Endpoint {
     this.connections = new ConnectionPool(options.connections, environment);
     this.health = {
       ...options,
-      target: checkTarget(this.target, options.checkTls, options.checkTarget),
+      target: {
+        ...checkTarget(this.target, options.checkTls, options.checkTarget),
+        lend: this.#lender(options, pool, environment),
+      },
       timeoutCheckMs: pool.timeoutCheckMs,
       timeoutConnectMs: pool.timeouts.connectMs,
     };
     if (options.disabled) this.admin = 'maint';
+  }
+
+  /** The connections of http-proxy-3 are its own. */
+  #lender(
+    { checkTarget: settings }: ResolvedServer,
+    { engine }: ResolvedPool,
+    environment: Environment,
+  ): Lender | undefined {
+    const lends = settings.reusePool && engine === 'http1' && goesAsRequests(this.target, settings);
+    return lends ? lender(this.connections, this.target, environment) : undefined;
   }
 }

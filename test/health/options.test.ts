@@ -40,7 +40,7 @@ function faultsOf(server: unknown, pool: unknown = {}): string[] {
 test('defaults are those of HAProxy, and no check', () => {
   const { check, checkTarget, ...rest } = read({});
   assert.equal(check, undefined);
-  assert.ok(Object.values(checkTarget).every((value) => value === undefined));
+  assert.ok(Object.values(checkTarget).every((value) => value === undefined || value === false));
   assert.deepEqual(rest, { interMs: 2000, fastinterMs: 2000, downinterMs: 2000, rise: 2, fall: 3, initState: 'none' });
 });
 
@@ -249,10 +249,9 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   [
     {
       ...{ addr: 'a b', port: 0, checkSsl: 1, checkSni: 'a:1', checkAlpn: [], checkProto: 'h3', checkSendProxy: 'v3' },
-      checkReusePool: true,
+      checkReusePool: 1,
     },
     {},
-    'servers[0].checkReusePool: not supported (HAProxy: check-reuse-pool)',
     `servers[0].checkProto: "h3" is not allowed; allowed: 'h1', 'h2'`,
     `servers[0].checkSendProxy: "v3" is not allowed; allowed: true, false, 'v1', 'v2'`,
     `servers[0].addr: "a b" is not allowed; allowed: a host name or IP address without port, or 'unix:/path'`,
@@ -260,6 +259,7 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     'servers[0].checkSsl: 1 is not allowed; allowed: true or false',
     'servers[0].checkSni: "a:1" is not allowed; allowed: a host name',
     `servers[0].checkAlpn: [] is not allowed; allowed: an array of protocols: ['h2', 'http/1.1']`,
+    'servers[0].checkReusePool: 1 is not allowed; allowed: true or false',
   ],
   [
     { inter: 0, rise: 0, fall: 1.5, initState: 'upwards' },
