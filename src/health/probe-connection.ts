@@ -47,6 +47,9 @@ const FAULT_WORDS: Readonly<Record<string, string>> = {
   EMFILE: 'too many open files',
   ENFILE: 'too many open files',
   EADDRNOTAVAIL: 'no local port left',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the server does not speak TLS (wrong version number)',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server does not speak TLS (packet length too long)',
+  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: 'the server speaks none of the protocols offered (ALPN)',
 };
 
 /** The phases of a probe, with the code of a fault and of a time-out in each. HAProxy: check.c:chk_report_conn_err. */

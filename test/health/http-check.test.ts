@@ -397,6 +397,18 @@ test('without TLS, a server that speaks it fails', async (t) => {
   assert.ok(result === 'failed' && (code === 'L7RSP' || code === 'SOCKERR'), code);
 });
 
+test('an answer that is cut at any byte passes from where it decides, and fails before', async (t) => {
+  const answer = `HTTP/1.1 200 OK\r\nContent-Length: 8${BLANK}it is OK`;
+  let upTo = 0;
+  const listener = await listen(t, (socket) => onRequest(socket, () => socket.end(answer.slice(0, upTo))));
+  for (upTo = 0; upTo <= answer.length; upTo++) {
+    const byHead = await probe(httpCheck(), listener);
+    assert.equal(byHead.code, upTo >= answer.length - 8 ? 'L7OK' : 'L7RSP', `${upTo} bytes: ${byHead.description}`);
+    const byBody = await probe(httpCheck({ expect: 'string OK' }), listener);
+    assert.equal(byBody.code, upTo === answer.length ? 'L7OK' : 'L7RSP', `${upTo} bytes: ${byBody.description}`);
+  }
+});
+
 test('whatever a server sends, in whatever pieces, there is one result and nothing left', async (t) => {
   let answer: readonly string[] = [];
   const listener = await listen(t, (socket) => {
