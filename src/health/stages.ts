@@ -33,7 +33,8 @@ export function runStages(stages: readonly Stage[], probe: Probe, onResult: (res
     const target = stage.targetOf(probe.target);
     const conversation = stage.begin(target);
     // Without a time limit of its own for what follows a connection, one limit holds for all of them together.
-    const left = answerMs === undefined ? Math.max(1, connectMs - (environment.now() - startedAt)) : connectMs;
+    const spentMs = answerMs === undefined && index > 0 ? Math.round(environment.now() - startedAt) : 0;
+    const left = Math.max(1, connectMs - spentMs);
     const sni = serverName(target, stage.host);
     current = new ProbeConnection({ ...probe, target, connectMs: left }, sni, conversation, (result) => {
       if (result === PROCEED) start(index + 1);

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { EvenkeelError } from '../core/errors.ts';
 import { Wait } from '../core/wait.ts';
+import { atTurn, writeContinue } from '../forward/client-response.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import { AnsweredExchange } from './answered-exchange.ts';
 import { takeIn } from './request-intake.ts';
@@ -25,6 +26,8 @@ export abstract class Reception extends AnsweredExchange {
   protected total: Wait | undefined = undefined;
   /** It waits in there for the answer of a rule. */
   protected tarpit: Wait | undefined = undefined;
+  /** It waits for the beginning of its body. */
+  protected peeking: Wait | undefined = undefined;
   /** The answer of a rule, in place of a server's. */
   protected ruling: Ruling | undefined = undefined;
 
@@ -98,17 +101,23 @@ export abstract class Reception extends AnsweredExchange {
   /** The choice depends on what the body begins with. HAProxy: as with `option http-buffer-request`. */
   #peekAtBody(): void {
     const { body, clientResponse: response } = this;
-    if (this.expectContinue && 'writeContinue' in response) {
-      this.continued = true;
-      response.writeContinue();
-    }
-    const wait = new Wait(this.core.deadlines, this.startedAt + this.timeouts.clientMs, () => {
-      const message = 'the client stopped sending its request';
-      this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout: 'client', message }));
-    });
+    const expectBody = (): void => {
+      this.peeking = new Wait(this.core.deadlines, this.core.environment.now() + this.timeouts.clientMs, () => {
+        const message = 'the client stopped sending its request';
+        this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout: 'client', message }));
+      });
+    };
+    if (this.expectContinue)
+      atTurn(response, () => {
+        if (this.over) return;
+        this.continued = true;
+        writeContinue(response);
+        expectBody();
+      });
+    else expectBody();
     body.peek(PEEK_BYTES, () => {
-      wait.end();
       if (this.over) return;
+      this.peeking?.end();
       if (body.replayable) this.choose();
       else if (this.clientRequest.aborted) this.onClientGone();
       else this.fail(new EvenkeelError('EK_ABORTED', { status: 400, flags: 'CH', message: BROKEN_BODY }));

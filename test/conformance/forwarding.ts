@@ -16,7 +16,9 @@ import { hedgingCases } from './hedging.cases.ts';
 import { hopByHopCases } from './hop-by-hop.cases.ts';
 import { hostileCases } from './hostile.cases.ts';
 import { leavingCases } from './leaving.cases.ts';
+import { markedCases } from './marked.cases.ts';
 import { mountingCases } from './mounting.cases.ts';
+import { pipeliningCases } from './pipelining.cases.ts';
 import { queueCases } from './queue.cases.ts';
 import { retriesCases } from './retries.cases.ts';
 import { reuseCases } from './reuse.cases.ts';
@@ -28,6 +30,7 @@ import { SKIPPED } from './skipped.ts';
 import { type Front, Stage } from './stage.ts';
 import { statusCases } from './status.cases.ts';
 import { streamingCases } from './streaming.cases.ts';
+import { strictMaxconnCases } from './strict-maxconn.cases.ts';
 import { totalCases } from './total.cases.ts';
 
 /** Every rule, by topic. */
@@ -42,6 +45,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   retries: retriesCases,
   hedging: hedgingCases,
   leaving: leavingCases,
+  pipelining: pipeliningCases,
   queues: queueCases,
   'total limit': totalCases,
   continue: continueCases,
@@ -56,6 +60,8 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   attaching: attachingCases,
   servers: serversCases,
   closing: closingCases,
+  'marked down and up': markedCases,
+  'strict maxconn': strictMaxconnCases,
   'early answer': earlyAnswerCases,
 };
 
