@@ -48,6 +48,6 @@ export function runStages(stages: readonly Stage[], probe: Probe, onResult: (res
 /** A failure with the step at which it came. */
 function placed(result: CheckResult, { where, timeout }: Conversation): CheckResult {
   const code = result.code === 'L7TOUT' ? timeout : result.code;
-  if (code === result.code && where === '') return result;
+  if (code === result.code && (where === '' || result.result === 'passed')) return result;
   return { ...result, code, description: [result.description, where].filter((part) => part !== '').join(' ') };
 }

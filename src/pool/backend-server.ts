@@ -46,13 +46,14 @@ export class BackendServer extends Server implements Endpoint {
     if (options.disabled) this.admin = 'maint';
   }
 
-  /** The connections of http-proxy-3 are its own. */
+  /** The connections of http-proxy-3 are its own; under `strictMaxconn` a request may need the one that is lent. */
   #lender(
-    { checkTarget: settings }: ResolvedServer,
+    { checkTarget: settings, connections }: ResolvedServer,
     { engine }: ResolvedPool,
     environment: Environment,
   ): Lender | undefined {
-    const lends = settings.reusePool && engine === 'http1' && goesAsRequests(this.target, settings);
+    const mayLend = engine === 'http1' && connections.maxOpen === Number.POSITIVE_INFINITY;
+    const lends = settings.reusePool && mayLend && goesAsRequests(this.target, settings);
     return lends ? lender(this.connections, this.target, environment) : undefined;
   }
 }

@@ -108,7 +108,10 @@ test('without idle connections, and without the option, checks make their own', 
 
 test('checks that go elsewhere or otherwise do not use connections of the server', async (t) => {
   const origin = await Origin.start(t);
-  for (const options of [{ port: origin.port }, { checkSendProxy: true }, { addr: '127.0.0.1' }]) {
+  for (const options of [
+    ...[{ port: origin.port }, { checkSendProxy: true }, { addr: '127.0.0.1' }],
+    { strictMaxconn: true, maxconn: 5 },
+  ]) {
     const [pool, ask] = await poolBefore(t, origin, options);
     await ask();
     for (let round = 0; round < 3; round++) await nextCheck(pool);
