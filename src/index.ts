@@ -23,12 +23,25 @@ export type * from './core/events.ts';
 export type { Duration, Size } from './core/units.ts';
 export type { CookieRewrite, HttpProxyListeners, HttpProxyOptions } from './forward/http-proxy-options.ts';
 export type { HashFunctionName } from './hashing/functions.ts';
+export type { ByteExpectOption, ByteExpectOptions } from './health/byte-expect.ts';
+export type { CheckTargetOptions } from './health/check-target.ts';
+export type { ConnectOptions } from './health/connect-step.ts';
 export type { ExternalCheckOptions } from './health/external-check.ts';
+export type { FieldMatch, TextMatch } from './health/field-match.ts';
 export type { CheckFunction } from './health/function-check.ts';
 export type { GrpcCheckOptions } from './health/grpc-check.ts';
 export type { CheckCode, CheckResult, CheckVerdict } from './health/health-check.ts';
-export type { HttpCheckOptions } from './health/http-check.ts';
-export type { CheckDefinition, CheckOption, CheckType, HealthchecksOption, HttpchkOption } from './health/index.ts';
+export type { HttpCheckOptions, HttpStep, HttpStepsOptions } from './health/http-check.ts';
+export type { ExpectOption } from './health/http-expect.ts';
+export type { HttpRequestOptions } from './health/http-request.ts';
+export type {
+  CheckDefinition,
+  CheckOption,
+  CheckType,
+  HealthchecksOption,
+  HttpchkOption,
+  ScriptedCheck,
+} from './health/index.ts';
 export type { LdapCheckOptions } from './health/ldap-check.ts';
 export type { MysqlCheckOptions } from './health/mysql-check.ts';
 export type { PgsqlCheckOptions } from './health/pgsql-check.ts';
@@ -38,7 +51,9 @@ export type { HealthOptions } from './health/settings.ts';
 export type { SmtpCheckOptions } from './health/smtp-check.ts';
 export type { SpopCheckOptions } from './health/spop-check.ts';
 export type { SslHelloCheckOptions } from './health/ssl-hello-check.ts';
+export type { StatusOptions } from './health/step-status.ts';
 export type { TcpCheckOptions } from './health/tcp-check.ts';
+export type { TcpStep } from './health/tcp-steps.ts';
 export type { ErrorAnswer, ErrorFilesOption } from './pool/answers.ts';
 export type { GraceOptions } from './pool/call-options.ts';
 export type { HedgeOptions, Quantile } from './pool/hedging.ts';

@@ -24,7 +24,7 @@ interface Group {
 const GROUPS: readonly Group[] = [
   { interfaces: ['PoolOptions'], prefix: '', path: '' },
   {
-    interfaces: ['ServerOptions', 'DefaultServerOptions', 'HealthOptions', 'TlsOptions'],
+    interfaces: ['ServerOptions', 'DefaultServerOptions', 'HealthOptions', 'CheckTargetOptions', 'TlsOptions'],
     prefix: '',
     path: 'servers[0]',
   },
@@ -38,10 +38,13 @@ const GROUPS: readonly Group[] = [
       ...['HttpCheckOptions', 'TcpCheckOptions', 'RedisCheckOptions', 'MysqlCheckOptions', 'PgsqlCheckOptions'],
       ...['SmtpCheckOptions', 'LdapCheckOptions', 'SslHelloCheckOptions', 'SpopCheckOptions', 'GrpcCheckOptions'],
       'ExternalCheckOptions',
+      ...['HttpRequestOptions', 'HttpStepsOptions'],
     ],
     prefix: 'check.',
     path: 'servers[0].check',
   },
+  { interfaces: ['ConnectOptions'], prefix: 'connect.', path: undefined },
+  { interfaces: ['ByteExpectOptions', 'StatusOptions'], prefix: 'expect.', path: undefined },
   { interfaces: ['HttpProxyOptions'], prefix: 'httpProxy.', path: 'httpProxy' },
   { interfaces: ['MiddlewareOptions', 'UpgradeOptions'], prefix: '', path: undefined },
   { interfaces: ['FastifyMountOptions'], prefix: '', path: undefined },

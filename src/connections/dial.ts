@@ -79,22 +79,34 @@ export class Dialer {
           ...(localAddress !== undefined && { localAddress }),
         };
     const options = onread ? { ...where, onread: onread as unknown as net.OnReadOpts } : where;
-    const socket = target.tls ? this.#dialTls(target, target.tls, sni, options) : net.connect(options);
+    const socket = target.tls
+      ? this.#tls(target.address, target.tls, sni, options as tls.ConnectionOptions)
+      : net.connect(options);
     socket.on('error', ignore);
     return socket;
   }
 
-  #dialTls(
-    target: DialTarget,
+  /**
+   * Speaks TLS over a connection to `address` that is made, and over which something plain was said first. Wait for
+   * `secureConnect`; the rest is as for `dial`. Reads come as events only.
+   */
+  secure(socket: net.Socket, address: Address, settings: TlsSettings, sni: string | undefined): tls.TLSSocket {
+    const secured = this.#tls(address, settings, sni, { socket });
+    secured.on('error', ignore);
+    return secured;
+  }
+
+  #tls(
+    address: Address,
     settings: TlsSettings,
     sni: string | undefined,
-    options: net.NetConnectOpts,
+    options: tls.ConnectionOptions,
   ): tls.TLSSocket {
-    const sessionKey = `${target.address.url} ${sni ?? ''}`;
-    const nameToVerify = settings.verifyhost ?? sni ?? target.address.host;
+    const sessionKey = `${address.url} ${sni ?? ''}`;
+    const nameToVerify = settings.verifyhost ?? sni ?? address.host;
     const session = this.#sessions.get(sessionKey);
     const socket = tls.connect({
-      ...(options as tls.ConnectionOptions),
+      ...options,
       servername: sni ?? '',
       ALPNProtocols: [...settings.alpn],
       rejectUnauthorized: settings.verify,

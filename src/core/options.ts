@@ -131,13 +131,16 @@ export class OptionReader {
     );
   }
 
-  oneOf<const T extends string, const D>(
+  oneOf<const T extends string | boolean, const D>(
     key: string,
     values: readonly T[],
     { default: fallback }: { default: D },
   ): T | D {
-    return this.read(key, fallback, values.map((value) => `'${value}'`).join(', '), (value) =>
-      values.find((known) => known === value),
+    return this.read(
+      key,
+      fallback,
+      values.map((value) => (typeof value === 'string' ? `'${value}'` : value)).join(', '),
+      (value) => values.find((known) => known === value),
     );
   }
 

@@ -1,6 +1,7 @@
-import type { Dialer, DialTarget } from '../connections/dial.ts';
+import type { Dialer } from '../connections/dial.ts';
 import type { Environment } from '../core/environment.ts';
 import type { ServerView } from '../servers/server.ts';
+import type { CheckTarget } from './check-target.ts';
 
 /**
  * Every code a check may end with, and what it means.
@@ -48,7 +49,7 @@ export interface CheckResult {
 /** Where one probe goes, and how long it may take. */
 export interface Probe {
   readonly server: ServerView;
-  readonly target: DialTarget;
+  readonly target: CheckTarget;
   readonly dialer: Dialer;
   readonly environment: Environment;
   /** Until the server must have been connected to, in milliseconds. Without `answerMs`, until the probe must have ended. */
@@ -62,6 +63,8 @@ export type Cancel = () => void;
 
 /** One kind of check with its options. It keeps nothing between probes, so many servers may share it. */
 export interface HealthCheck {
+  /** It may speak TLS to a server whose address is not `https:`, by that server's options for it. */
+  readonly usesTls?: boolean;
   /**
    * Starts one probe. It calls back exactly once, within its time limits, never before it has returned and never after it
    * was cancelled. It does not throw, and leaves no socket or timer behind.

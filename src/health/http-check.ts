@@ -1,122 +1,153 @@
 import { serverName } from '../connections/dial.ts';
-import type { OptionReader } from '../core/options.ts';
-import { isFieldValue, isToken } from '../http1/characters.ts';
+import { OptionReader } from '../core/options.ts';
+import { CONNECT_AS_SERVER } from './connect-step.ts';
 import type { HealthCheck } from './health-check.ts';
-import { EXPECT_SUCCESS, type Expect, type ExpectOption, readExpects } from './http-expect.ts';
+import { EXPECT_SUCCESS, type Expect, type ExpectOption, readExpect, readExpects } from './http-expect.ts';
 import { HttpProbe } from './http-probe.ts';
-import { ProbeConnection } from './probe-connection.ts';
+import { type CheckRequest, type HttpRequestOptions, readRequest, requestOfPhrase } from './http-request.ts';
+import { type HttpExchange, type HttpStage, surroundingsOf } from './http-stage.ts';
+import { Http2Probe } from './http2-probe.ts';
+import { runLent } from './lent-probe.ts';
+import { runStages, type Stage } from './stages.ts';
+import { type CommentStep, type ConnectStep, readSteps, type StepPlace } from './steps.ts';
 
-/** What a check over HTTP asks, and what answer it takes. HAProxy: `option httpchk`, `http-check send`, `http-check expect`. */
-export interface HttpCheckOptions {
+/** Sends a request. Several over one connection are sent one after another. HAProxy: `http-check send`. */
+export interface HttpSendStep {
+  readonly send: HttpRequestOptions;
+  readonly comment?: string;
+}
+
+/** Looks at the answer to the request before it. HAProxy: `http-check expect`. */
+export interface HttpExpectStep {
+  readonly expect: ExpectOption;
+  readonly comment?: string;
+}
+
+/** One step of a check over HTTP. */
+export type HttpStep = ConnectStep | HttpSendStep | HttpExpectStep | CommentStep;
+
+/** A check by one request over HTTP: what it asks, and what answer it takes. HAProxy: `option httpchk`. */
+export interface HttpCheckOptions extends HttpRequestOptions {
   readonly type: 'http';
-  /** Any but CONNECT. Default: `'GET'` (HAProxy: OPTIONS). */
-  readonly method?: string;
-  /** The request's target, as it is sent. Default: `'/'`. */
-  readonly uri?: `/${string}` | '*' | `http://${string}` | `https://${string}`;
-  /** Default: `'HTTP/1.1'` (HAProxy: HTTP/1.0). */
-  readonly version?: 'HTTP/1.0' | 'HTTP/1.1';
-  /**
-   * Fields to send. `Host` is the server's own and `Connection` is `close` unless given here; `Content-Length` is set as
-   * the body needs it. Default: none.
-   */
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>;
-  /** A body to send, as UTF-8. Default: none. */
-  readonly body?: string;
   /** What the answer must be; of several, all must hold. Default: `'status 200-399'`. Redirects are not followed. */
   readonly expect?: ExpectOption | readonly ExpectOption[];
+  /** Tells the server how it stands, in the field `X-Haproxy-Server-State`. Default: `false`. HAProxy: `http-check send-state`. */
+  readonly sendState?: boolean;
 }
 
-/** HAProxy's phrase, taken literally: method (OPTIONS), target, version (HTTP/1.0) and Host (none), in this order. */
-export type HttpchkPhrase = `/${string}` | `${string} ${string}`;
-
-type Field = readonly [name: string, value: string];
-
-interface CheckRequest {
-  readonly method: string;
-  readonly uri: string;
-  readonly version: string;
-  readonly fields: readonly Field[];
-  readonly body: string;
-  /** `Host` is the server's own. */
-  readonly ownHost: boolean;
+/** A check by several requests over HTTP. HAProxy: `http-check connect`, `http-check send`, `http-check expect`. */
+export interface HttpStepsOptions {
+  readonly type: 'http';
+  /** What is asked and expected, over one or more connections. */
+  readonly steps: readonly HttpStep[];
+  /** Tells the server how it stands, in the field `X-Haproxy-Server-State`. Default: `false`. HAProxy: `http-check send-state`. */
+  readonly sendState?: boolean;
 }
-
-const TARGET = /^(?:\/[!-~]*|\*|https?:\/\/[!-~]+)$/;
-const VERSIONS = ['HTTP/1.0', 'HTTP/1.1'] as const;
-const WITHOUT_BODY: readonly string[] = ['OPTIONS', 'GET', 'HEAD', 'DELETE'];
 
 export function readHttpCheck(read: OptionReader): HealthCheck {
-  const method = read.read('method', 'GET', 'an HTTP method other than CONNECT', asMethod);
-  const uri = read.string('uri', { default: '/', allowed: "a target: '/health'", test: TARGET });
-  const version = read.oneOf('version', VERSIONS, { default: 'HTTP/1.1' });
-  const fields = readFields(read);
-  const body = read.read('body', '', 'a string', (value) => (typeof value === 'string' ? value : undefined));
+  if (read.has('steps')) return readHttpSteps(read);
+  const request = readRequest(read);
   const expects = readExpects(read);
-  if (method === 'HEAD' && expects.some(({ kind }) => kind === 'string'))
-    read.reject('expect', "an answer to HEAD has no body to look for a string in; allowed with it: 'status 200-299'");
-  return httpCheck({ method, uri, version, fields, body, ownHost: !hasField(fields, 'host') }, expects);
+  if (isBodyless(request, expects)) read.reject('expect', NO_BODY);
+  return oneRequest(request, expects, readSendState(read));
 }
 
 /** Reads HAProxy's phrase `[<method>] <uri> [<version> [<host>]]`; `undefined`: it is none. */
 export function parseHttpchk(phrase: string): HealthCheck | undefined {
-  const words = phrase.trim().split(/ +/);
-  if (words.length === 1) words.unshift('OPTIONS');
-  const [method, uri = '', version = 'HTTP/1.0', host, ...more] = words;
-  const fields: Field[] = host === undefined ? [] : [['Host', host]];
-  const fits = asMethod(method) && TARGET.test(uri) && VERSIONS.some((known) => known === version);
-  if (!fits || method === undefined || !isFieldValue(host ?? '') || more.length > 0) return undefined;
-  return httpCheck({ method, uri, version, fields, body: '', ownHost: false }, [EXPECT_SUCCESS]);
+  const request = requestOfPhrase(phrase);
+  return request && oneRequest(request, [EXPECT_SUCCESS], false);
 }
 
-/** `method`, `uri`, `version` and so on as in `option httpchk`. */
-function httpCheck(request: CheckRequest, expects: readonly Expect[]): HealthCheck {
-  const givenHost = request.fields.find(([name]) => name.toLowerCase() === 'host')?.[1];
+const NO_BODY = "an answer to HEAD has no body to look for a string in; allowed with it: 'status 200-299'";
+
+function isBodyless({ method }: CheckRequest, expects: readonly Expect[]): boolean {
+  return method === 'HEAD' && expects.some(({ kind }) => kind === 'body');
+}
+
+function readSendState(read: OptionReader): boolean {
+  return read.boolean('sendState', { default: false });
+}
+
+function oneRequest(request: CheckRequest, expects: readonly Expect[], sendState: boolean): HealthCheck {
+  const place = undefined;
+  const exchange = { request, place, expects: expects.map((expect) => ({ expect, place })) };
+  return httpCheck([{ connect: CONNECT_AS_SERVER, place, exchanges: [exchange], last: true, sendState }]);
+}
+
+function httpCheck(stages: readonly HttpStage[]): HealthCheck {
+  const steps = stages.map(
+    (stage): Stage => ({
+      targetOf: stage.connect.targetOf,
+      host: stage.exchanges[0]?.request.host ?? undefined,
+      begin(target) {
+        const { proto, tls } = target;
+        const surroundings = surroundingsOf(stage, target);
+        return proto === 'h2' || (proto !== 'h1' && tls?.alpn.includes('h2'))
+          ? new Http2Probe(stage, surroundings, proto === 'h2')
+          : new HttpProbe(stage, surroundings);
+      },
+    }),
+  );
   return {
+    usesTls: stages.some(({ connect }) => connect.usesTls),
     run(probe, onResult) {
-      const ownHost = request.ownHost ? probe.target.address.authority : undefined;
-      const exchange = new HttpProbe(request.method, requestBytes(request, ownHost), expects);
-      return new ProbeConnection(probe, serverName(probe.target, givenHost ?? ownHost), exchange, onResult).cancel;
+      const [stage] = stages;
+      const [exchange, ...more] = stage?.exchanges ?? [];
+      const single = stages.length === 1 && more.length === 0 && stage?.connect === CONNECT_AS_SERVER;
+      const { target } = probe;
+      const lent = single && exchange && target.lend?.(serverName(target, exchange.request.host ?? undefined));
+      if (!lent) return runStages(steps, probe, onResult);
+      let cancel = runLent(lent, stage, exchange, probe, onResult, () => {
+        cancel = runStages(steps, probe, onResult);
+      });
+      return () => cancel();
     },
   };
 }
 
-function requestBytes({ method, uri, version, fields, body }: CheckRequest, ownHost: string | undefined): Buffer {
-  let head = `${method} ${uri} ${version}\r\n`;
-  if (ownHost !== undefined) head += `Host: ${ownHost}\r\n`;
-  for (const [name, value] of fields) head += `${name}: ${value}\r\n`;
-  if (!hasField(fields, 'connection')) head += 'Connection: close\r\n';
-  if (body !== '' || !WITHOUT_BODY.includes(method)) head += `Content-Length: ${Buffer.byteLength(body)}\r\n`;
-  const bytes = Buffer.from(`${head}\r\n`, 'latin1');
-  return body === '' ? bytes : Buffer.concat([bytes, Buffer.from(body)]);
+interface Step {
+  readonly place: StepPlace;
+  readonly request?: CheckRequest;
+  readonly expect?: Expect;
 }
 
-function asMethod(value: unknown): string | undefined {
-  return typeof value === 'string' && isToken(value) && value !== 'CONNECT' ? value : undefined;
-}
-
-function hasField(fields: readonly Field[], wanted: string): boolean {
-  return fields.some(([name]) => name.toLowerCase() === wanted);
-}
-
-/** Fields that frame the request; they follow from its body. */
-const FRAMING: readonly string[] = ['content-length', 'transfer-encoding'];
-
-function readFields(read: OptionReader): Field[] {
-  const allowed = 'an object of field names and values (text, or an array of it)';
-  const raw = read.read('headers', {}, allowed, (value) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined,
-  );
-  const fields: Field[] = [];
-  for (const [name, given] of Object.entries(raw)) {
-    const key = `headers.${name}`;
-    if (!isToken(name)) read.fault(key, name, "a name of letters, digits and !#$%&'*+-.^_`|~");
-    else if (FRAMING.includes(name.toLowerCase())) read.fault(key, given, 'nothing: it follows from `body`');
-    else {
-      for (const value of Array.isArray(given) ? (given as unknown[]) : [given]) {
-        if (typeof value === 'string' && isFieldValue(value)) fields.push([name, value]);
-        else read.fault(key, value, 'latin1 text without control characters');
-      }
+function readHttpSteps(read: OptionReader): HealthCheck {
+  const sendState = readSendState(read);
+  const connections = readSteps<'send' | 'expect', Step>(read, ['send', 'expect'], (step, word, place) => {
+    if (word === 'expect') {
+      const expect = readExpect(step, word, step.any(word));
+      return expect && { place, expect };
     }
+    const options = new OptionReader(step.any(word), step.pathOf(word), read.faults);
+    const request = readRequest(options);
+    options.rejectUnknown();
+    return { place, request };
+  });
+  return httpCheck(
+    connections.map(({ connect, place, steps }, index) => ({
+      connect,
+      place,
+      exchanges: exchangesOf(steps, read),
+      last: index === connections.length - 1,
+      sendState,
+    })),
+  );
+}
+
+function exchangesOf(steps: readonly Step[], read: OptionReader): HttpExchange[] {
+  const exchanges: { request: CheckRequest; place: StepPlace; expects: { expect: Expect; place: StepPlace }[] }[] = [];
+  for (const { place, request, expect } of steps) {
+    const exchange = exchanges.at(-1);
+    if (request) exchanges.push({ request, place, expects: [] });
+    else if (expect && exchange) {
+      if (isBodyless(exchange.request, [expect])) read.reject(`steps[${place.number - 1}].expect`, NO_BODY);
+      exchange.expects.push({ expect, place });
+    } else if (expect)
+      read.reject(`steps[${place.number - 1}]`, 'needs a step with `send` before it, over its connection');
   }
-  return fields;
+  return exchanges.map(({ request, place, expects }) => ({
+    request,
+    place,
+    expects: expects.length > 0 ? expects : [{ expect: EXPECT_SUCCESS, place }],
+  }));
 }

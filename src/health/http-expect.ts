@@ -1,4 +1,9 @@
 import { OptionReader } from '../core/options.ts';
+import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
+import { type BytesWanted, readText } from './byte-expect.ts';
+import { type FieldMatch, hasField, readField } from './field-match.ts';
+import { asRegExp, REG_EXP } from './patterns.ts';
+import { readStatuses, type Statuses, type StatusOptions } from './step-status.ts';
 
 /** A status, a range of them, or several with commas: `200`, `'200-299'`, `'200,204,300-399'`. */
 export type StatusSet =
@@ -8,133 +13,211 @@ export type StatusSet =
   | `${number},${string}`
   | `${number}-${number},${string}`;
 
-type Statement = `status ${StatusSet}` | `string ${string}`;
+type Statement = `status ${StatusSet}` | `${Exclude<Kind, 'status'>} ${string}`;
 
-/** HAProxy's phrase: `'status 200-299'`, `'string OK'`; after `! ` it is what the answer must not be. */
+/**
+ * HAProxy's phrase: `'status 200-299'`, `'rstatus ^2'`, `'hdr name x-role value master'`, `'string OK'`, `'rstring ^OK'`;
+ * after `! ` it is what the answer must not be.
+ */
 export type ExpectPhrase = Statement | `! ${Statement}`;
 
-/** What the answer's status must be, or with `not` must not be. HAProxy: `http-check expect status`. */
-export interface ExpectStatus {
-  readonly status: StatusSet;
+/** HAProxy: the options of `http-check expect`. */
+interface Common extends StatusOptions {
   /** Default: `false`. */
   readonly not?: boolean;
+}
+
+/** What the answer's status must be, or with `not` must not be. HAProxy: `http-check expect status`. */
+export interface ExpectStatus extends Common {
+  readonly status: StatusSet;
+}
+
+/** The same by a regular expression. HAProxy: `http-check expect rstatus`. */
+export interface ExpectRegexStatus extends Common {
+  readonly rstatus: string | RegExp;
+}
+
+/** A field that the answer must have: one of its values, set apart by commas. HAProxy: `http-check expect hdr`. */
+export interface ExpectField extends Common {
+  readonly hdr: FieldMatch | string;
+}
+
+/** A field that the answer must have, by its whole line. HAProxy: `http-check expect fhdr`. */
+export interface ExpectWholeField extends Common {
+  readonly fhdr: FieldMatch | string;
 }
 
 /**
  * What the first 16 KiB of the answer's body must hold, or with `not` must not hold. Compared byte by byte, as UTF-8; an
  * answer without a body never passes. HAProxy: `http-check expect string`.
  */
-export interface ExpectString {
+export interface ExpectString extends Common {
   readonly string: string;
-  /** Default: `false`. */
-  readonly not?: boolean;
+  /** From how many bytes of the body on it is decided. -1: while it is not there, more is waited for. Default: -1. */
+  readonly minRecv?: number;
+}
+
+/** The same by a regular expression. HAProxy: `http-check expect rstring`. */
+export interface ExpectRegexString extends Common {
+  readonly rstring: string | RegExp;
+  /** From how many bytes of the body on it is decided. -1: while it is not there, more is waited for. Default: -1. */
+  readonly minRecv?: number;
 }
 
 /** One thing that an answer must be to pass. */
-export type ExpectOption = ExpectPhrase | ExpectStatus | ExpectString;
+export type ExpectOption =
+  | ExpectPhrase
+  | ExpectStatus
+  | ExpectRegexStatus
+  | ExpectField
+  | ExpectWholeField
+  | ExpectString
+  | ExpectRegexString;
 
-/** Most bytes of a body that are looked at. HAProxy: tune.bufsize. */
-export const MAX_BODY_BYTES = 16_384;
+type Kind = 'status' | 'rstatus' | 'hdr' | 'fhdr' | 'string' | 'rstring';
 
-type StatusRange = readonly [from: number, to: number];
+/** What is known of an answer once its head has come. */
+export interface AnswerHead {
+  readonly status: number;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+}
 
-/** An expectation of the status, read. */
-export interface StatusExpect {
-  readonly kind: 'status';
-  readonly not: boolean;
-  readonly ranges: readonly StatusRange[];
+/** An expectation of an answer's head, read. */
+export interface HeadExpect extends Statuses {
+  readonly kind: 'head';
+  readonly holds: (head: AnswerHead) => boolean;
   /** As HAProxy would write it. */
   readonly phrase: string;
 }
 
-/** An expectation of the body, read. */
-export interface StringExpect {
-  readonly kind: 'string';
-  readonly not: boolean;
+/** An expectation of an answer's body, read. */
+export interface BodyExpect extends BytesWanted, Statuses {
+  readonly kind: 'body';
+  /** What is looked for, in quotes. */
   readonly text: string;
+  readonly phrase: string;
 }
 
-export type Expect = StatusExpect | StringExpect;
+export type Expect = HeadExpect | BodyExpect;
 
 /** What an answer must be when nothing else is said. */
-export const EXPECT_SUCCESS: StatusExpect = {
-  kind: 'status',
-  not: false,
-  ranges: [[200, 399]],
+export const EXPECT_SUCCESS: HeadExpect = {
+  kind: 'head',
+  holds: ({ status }) => status >= 200 && status <= 399,
   phrase: 'status 200-399',
+  ...{ ok: 'L7OK', error: 'L7STS', timeout: 'L7TOUT' },
 };
 
-export function holds({ ranges, not }: StatusExpect, status: number): boolean {
-  return ranges.some(([from, to]) => status >= from && status <= to) !== not;
-}
-
 const ALLOWED =
-  "'status 200-299', 'status 200,204,300-399' or 'string OK', after '! ' what must not be; { status, not? }, { string, not? }; or an array of these";
+  "'status 200-299', 'rstatus ^2', 'hdr name x-role value master', 'string OK' or 'rstring ^OK', after '! ' what must not be; { status | rstatus | hdr | fhdr | string | rstring, not?, okStatus?, errorStatus?, toutStatus? }; or an array of these";
 const STATUSES = "statuses from 100 to 999: 200, '200-299', '200,204,300-399'";
-const TEXT = `a text of 1 to ${MAX_BODY_BYTES} bytes`;
-const LATER: readonly string[] = ['rstatus', 'hdr', 'fhdr', 'rstring', 'string-lf', 'binary', 'rbinary', 'binary-lf'];
+const KINDS: readonly Kind[] = ['status', 'rstatus', 'hdr', 'fhdr', 'string', 'rstring'];
+const LATER: readonly string[] = ['string-lf'];
 
 /** Reads the option `expect`: one or several, all of which must hold. */
 export function readExpects(read: OptionReader): readonly Expect[] {
   const value = read.any('expect');
   if (value === undefined) return [EXPECT_SUCCESS];
-  const expects: Expect[] = [];
-  const add = (key: string, item: unknown): void => {
-    const expect = typeof item === 'string' ? fromPhrase(read, key, item) : fromObject(read, key, item);
-    if (expect) expects.push(expect);
-  };
-  if (!Array.isArray(value)) add('expect', value);
-  else if (value.length === 0) read.fault('expect', value, ALLOWED);
-  else for (const [index, item] of (value as unknown[]).entries()) add(`expect[${index}]`, item);
-  return expects;
+  const items: readonly [string, unknown][] = Array.isArray(value)
+    ? (value as unknown[]).map((item, index) => [`expect[${index}]`, item])
+    : [['expect', value]];
+  if (items.length === 0) read.fault('expect', value, ALLOWED);
+  return items.map(([key, item]) => readExpect(read, key, item)).filter((expect) => expect !== undefined);
 }
 
-function fromPhrase(read: OptionReader, key: string, phrase: string): Expect | undefined {
-  const [, negation, word = '', rest] = /^(! ?)?([a-z-]+) (.+)$/s.exec(phrase) ?? [];
-  const not = negation !== undefined;
-  if (word === 'status') return statusExpect(read, key, rest, not);
-  if (word === 'string') return stringExpect(read, key, rest, not);
+/** Reads one expectation; `undefined` where it is wrong. */
+export function readExpect(read: OptionReader, key: string, value: unknown): Expect | undefined {
+  if (typeof value !== 'string') return fromObject(read, key, value);
+  const [, negation, word = '', rest] = /^(! ?)?([a-z-]+) (.+)$/s.exec(value) ?? [];
   if (LATER.includes(word)) {
-    const message = `not supported (HAProxy: http-check expect ${word})`;
-    read.faults.push({ path: read.pathOf(key), value: phrase, message });
-  } else read.fault(key, phrase, ALLOWED);
+    read.faults.push({ path: read.pathOf(key), value, message: notSupported(word) });
+    return undefined;
+  }
+  const kind = KINDS.find((known) => known === word);
+  if (kind) return ofKind(new OptionReader({ [key]: rest }, read.path, read.faults), kind, key, negation !== undefined);
+  read.fault(key, value, ALLOWED);
   return undefined;
 }
 
 function fromObject(read: OptionReader, key: string, value: unknown): Expect | undefined {
-  if (typeof value !== 'object' || value === null) {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     read.fault(key, value, ALLOWED);
     return undefined;
   }
   const options = new OptionReader(value, read.pathOf(key), read.faults);
   const not = options.boolean('not', { default: false });
-  options.notSupported(
-    Object.fromEntries(LATER.map((word) => [word, `not supported (HAProxy: http-check expect ${word})`])),
-  );
-  let expect: Expect | undefined;
-  if (options.has('status')) expect = statusExpect(options, 'status', options.any('status'), not);
-  else if (options.has('string')) expect = stringExpect(options, 'string', options.any('string'), not);
-  else read.fault(key, value, ALLOWED);
+  options.notSupported(Object.fromEntries(LATER.map((word) => [word, notSupported(word)])));
+  const kind = KINDS.find((known) => options.has(known));
+  const expect = kind && ofKind(options, kind, kind, not);
+  if (!kind && !LATER.some((word) => options.has(word))) read.fault(key, value, ALLOWED);
   options.rejectUnknown();
   return expect;
 }
 
-function statusExpect(read: OptionReader, key: string, value: unknown, not: boolean): StatusExpect | undefined {
-  const ranges: StatusRange[] = [];
-  for (const part of typeof value === 'number' || typeof value === 'string' ? String(value).split(',') : ['']) {
-    const [, from, to = from] = /^(\d{3})(?:-(\d{3}))?$/.exec(part) ?? [];
-    if (Number(from) >= 100 && Number(to) >= Number(from)) ranges.push([Number(from), Number(to)]);
-    else {
-      read.fault(key, value, STATUSES);
-      return undefined;
+/** @param key where the pattern stands: under its kind in an object, under the expectation itself in a phrase */
+function ofKind(read: OptionReader, kind: Kind, key: string, not: boolean): Expect | undefined {
+  const negation = not ? '! ' : '';
+  switch (kind) {
+    case 'status': {
+      const value = read.any(key);
+      const ranges = rangesOf(value);
+      if (!ranges) read.fault(key, value, STATUSES);
+      const holds = ({ status }: AnswerHead): boolean =>
+        ranges?.some(([from, to]) => status >= from && status <= to) !== not;
+      return ranges && head(read, holds, `${negation}status ${value}`);
+    }
+    case 'rstatus': {
+      const regExp = read.read(key, undefined, REG_EXP, asRegExp);
+      return (
+        regExp && head(read, ({ status }) => regExp.test(String(status)) !== not, `${negation}rstatus ${regExp.source}`)
+      );
+    }
+    case 'hdr':
+    case 'fhdr': {
+      const field = readField(read, key);
+      const holds = ({ headers }: AnswerHead): boolean =>
+        field !== undefined && hasField(headers, field, kind === 'fhdr') !== not;
+      return field && head(read, holds, `${negation}${kind} ${field.phrase}`);
+    }
+    case 'string': {
+      const text = readText(read, key);
+      const wanted = text && { least: text.length, found: (body: Buffer) => body.includes(text) };
+      return wanted && body(read, not, wanted, JSON.stringify(text?.toString()), `${negation}string '${text}'`);
+    }
+    case 'rstring': {
+      const regExp = read.read(key, undefined, REG_EXP, asRegExp);
+      const wanted = regExp && { least: 1, found: (answer: Buffer) => regExp.test(answer.toString()) };
+      return wanted && body(read, not, wanted, `what matches ${regExp}`, `${negation}rstring ${regExp.source}`);
     }
   }
-  return { kind: 'status', not, ranges, phrase: `${not ? '! ' : ''}status ${value}` };
 }
 
-function stringExpect(read: OptionReader, key: string, value: unknown, not: boolean): StringExpect | undefined {
-  if (typeof value === 'string' && value !== '' && Buffer.byteLength(value) <= MAX_BODY_BYTES)
-    return { kind: 'string', not, text: value };
-  read.fault(key, value, TEXT);
-  return undefined;
+function head(read: OptionReader, holds: HeadExpect['holds'], phrase: string): HeadExpect {
+  return { kind: 'head', holds, phrase, ...readStatuses(read, 'L7STS') };
+}
+
+function body(
+  read: OptionReader,
+  not: boolean,
+  wanted: Pick<BytesWanted, 'least' | 'found'>,
+  text: string,
+  phrase: string,
+): BodyExpect {
+  const minRecv = read.integer('minRecv', { default: -1, min: -1, max: MAX_ANSWER_BYTES });
+  return { kind: 'body', not, minRecv, ...wanted, text, phrase, ...readStatuses(read, 'L7RSP') };
+}
+
+function rangesOf(value: unknown): readonly (readonly [from: number, to: number])[] | undefined {
+  const ranges: [number, number][] = [];
+  for (const part of typeof value === 'number' || typeof value === 'string' ? String(value).split(',') : ['']) {
+    const [, from, to = from] = /^(\d{3})(?:-(\d{3}))?$/.exec(part) ?? [];
+    if (!(Number(from) >= 100 && Number(to) >= Number(from))) return undefined;
+    ranges.push([Number(from), Number(to)]);
+  }
+  return ranges;
+}
+
+function notSupported(word: string): string {
+  return `not supported (HAProxy: http-check expect ${word})`;
 }

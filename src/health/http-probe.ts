@@ -1,86 +1,112 @@
 import type { ResponseHead } from '../http1/response-head.ts';
 import { type ResponseEvents, ResponseParser } from '../http1/response-parser.ts';
-import { BodySearch } from './body-search.ts';
+import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import type { CheckCode, CheckResult } from './health-check.ts';
-import { type Expect, holds, type StatusExpect } from './http-expect.ts';
-import type { ProbeConnection, ProbeProtocol } from './probe-connection.ts';
+import { HttpAnswer } from './http-answer.ts';
+import { requestBytes } from './http-request.ts';
+import { connected, type HttpStage, type HttpSurroundings, sentWords } from './http-stage.ts';
+import type { ProbeConnection } from './probe-connection.ts';
+import { type Conversation, PROCEED } from './stages.ts';
+import { inPlace } from './steps.ts';
 
-/** One request of a check over one connection, and the verdict on its answer as soon as there can be one. */
-export class HttpProbe implements ProbeProtocol, ResponseEvents {
+/** The requests of a check over one connection of HTTP/1, one after another, and the verdict on each answer. */
+export class HttpProbe implements Conversation, ResponseEvents {
   readonly reset = false;
-  readonly #method: string;
-  readonly #request: Buffer;
-  readonly #statuses: readonly StatusExpect[];
-  readonly #search: BodySearch | undefined;
-  readonly #parser: ResponseParser;
-  /** 0 until the answer's head has come. */
-  #status = 0;
-  #complete = false;
-  #bad: string | undefined;
+  readonly #stage: HttpStage;
+  readonly #surroundings: HttpSurroundings;
+  readonly #parser: ResponseParser = new ResponseParser(this);
+  #link: ProbeConnection | undefined;
+  #at = -1;
+  #answer: HttpAnswer | undefined;
+  #keepAlive = false;
+  #excess = false;
+  #over = false;
 
-  constructor(method: string, request: Buffer, expects: readonly Expect[]) {
-    this.#method = method;
-    this.#request = request;
-    this.#statuses = expects.filter((expect) => expect.kind === 'status');
-    const strings = expects.filter((expect) => expect.kind === 'string');
-    this.#search = strings.length > 0 ? new BodySearch(strings) : undefined;
-    this.#parser = new ResponseParser(this);
+  constructor(stage: HttpStage, surroundings: HttpSurroundings) {
+    this.#stage = stage;
+    this.#surroundings = surroundings;
   }
 
-  onReady(connection: ProbeConnection): undefined {
-    this.#parser.reset(this.#method);
-    connection.send(this.#request);
+  get where(): string {
+    if (this.#over) return '';
+    return this.#answer?.where ?? inPlace(this.#stage.place, 'http-check', this.#stage.connect.words);
+  }
+
+  get timeout(): CheckCode {
+    return this.#answer?.timeout ?? 'L7TOUT';
+  }
+
+  onReady(connection: ProbeConnection): CheckResult | undefined {
+    this.#link = connection;
+    return this.#stage.exchanges.length > 0 ? this.#ask() : connected(this.#stage, connection.overTls);
   }
 
   onBytes(buffer: Buffer, length: number): CheckResult | undefined {
-    this.#parser.execute(buffer, length);
+    const used = this.#parser.execute(buffer, length);
+    this.#excess ||= used < length;
     return this.#verdict();
   }
 
   onClosed(): CheckResult | undefined {
     this.#parser.finish();
+    this.#keepAlive = false;
     return this.#verdict();
   }
 
   onInterim(): void {}
 
   onWhole(head: ResponseHead, body: string): void {
-    this.#status = head.status;
-    const bytes = this.#search ? Buffer.from(body, 'latin1') : undefined;
-    if (bytes) this.#search?.push(bytes, 0, bytes.length);
-    this.#complete = true;
+    this.onHead(head);
+    const bytes = Buffer.from(body, 'latin1');
+    this.#answer?.onBody(bytes, 0, bytes.length);
+    this.#answer?.onEnd();
   }
 
   onHead(head: ResponseHead): void {
-    this.#status = head.status;
+    this.#keepAlive = head.keepAlive;
+    this.#answer?.onHead(head);
   }
 
-  onBody(buffer: Buffer, start: number, end: number): void {
-    this.#search?.push(buffer, start, end);
+  onBody(buffer: Uint8Array, start: number, end: number): void {
+    this.#answer?.onBody(buffer, start, end);
   }
 
   onEnd(): void {
-    this.#complete = true;
+    this.#answer?.onEnd();
   }
 
   onBad(reason: string): void {
-    this.#bad = reason;
+    this.#answer?.onBad(reason);
+  }
+
+  get #hasNext(): boolean {
+    return this.#at < this.#stage.exchanges.length - 1;
+  }
+
+  #ask(): undefined {
+    const exchange = this.#stage.exchanges[++this.#at];
+    if (!exchange) return;
+    const { authority, added } = this.#surroundings;
+    this.#answer = new HttpAnswer(exchange.expects, sentWords(exchange));
+    this.#parser.reset(exchange.request.method);
+    this.#link?.send(requestBytes(exchange.request, authority, added, !this.#hasNext));
   }
 
   /** Asked after each piece, not within it, so that an answer that came whole is read whole before the connection closes. */
   #verdict(): CheckResult | undefined {
-    const status = this.#status;
-    if (status !== 0) {
-      const missed = this.#statuses.find((expect) => !holds(expect, status));
-      if (missed) return this.#failed('L7STS', `status ${status}, expected ${missed.phrase}`);
-      const wrong = this.#search ? this.#search.verdict(this.#complete) : '';
-      if (wrong) return this.#failed('L7RSP', wrong);
-      if (wrong === '') return { result: 'passed', code: 'L7OK', status, description: `status ${status}` };
+    const answer = this.#answer;
+    const verdict = answer?.verdict();
+    if (!answer || verdict !== 'held') return verdict as CheckResult | undefined;
+    if (!this.#hasNext) {
+      this.#over = true;
+      return this.#stage.last ? answer.passed() : PROCEED;
     }
-    return this.#bad === undefined ? undefined : this.#failed('L7RSP', this.#bad);
-  }
-
-  #failed(code: CheckCode, description: string): CheckResult {
-    return { result: 'failed', code, status: this.#status || undefined, description };
+    if (this.#excess) return answer.failed('bytes behind the answer');
+    if (answer.bodyBytes > MAX_ANSWER_BYTES)
+      return answer.failed(`a body of more than ${MAX_ANSWER_BYTES} bytes; connect anew for the next request`);
+    if (!answer.complete) return undefined;
+    return this.#keepAlive
+      ? this.#ask()
+      : answer.failed('the server closes the connection after its answer; connect anew for the next request');
   }
 }

@@ -3,7 +3,8 @@ import { type ExternalCheckOptions, readExternalCheck } from './external-check.t
 import { type CheckFunction, functionCheck } from './function-check.ts';
 import { type GrpcCheckOptions, readGrpcCheck } from './grpc-check.ts';
 import type { HealthCheck } from './health-check.ts';
-import { type HttpCheckOptions, type HttpchkPhrase, parseHttpchk, readHttpCheck } from './http-check.ts';
+import { type HttpCheckOptions, type HttpStepsOptions, parseHttpchk, readHttpCheck } from './http-check.ts';
+import type { HttpchkPhrase } from './http-request.ts';
 import { type LdapCheckOptions, ldapCheck } from './ldap-check.ts';
 import { type MysqlCheckOptions, readMysqlCheck } from './mysql-check.ts';
 import { type PgsqlCheckOptions, readPgsqlCheck } from './pgsql-check.ts';
@@ -11,14 +12,15 @@ import { type RedisCheckOptions, redisCheck } from './redis-check.ts';
 import { readSmtpCheck, type SmtpCheckOptions } from './smtp-check.ts';
 import { type SpopCheckOptions, spopCheck } from './spop-check.ts';
 import { type SslHelloCheckOptions, sslHelloCheck } from './ssl-hello-check.ts';
-import { type TcpCheckOptions, tcpCheck } from './tcp-check.ts';
+import { readTcpCheck, type TcpCheckOptions, tcpCheck } from './tcp-check.ts';
+import type { TcpStep } from './tcp-steps.ts';
 
 /**
  * The checks users may name; a new one is a row here. The reader takes the options beside `type`, and whether checks may
  * run programs.
  */
 export const CHECKS: Readonly<Record<CheckType, (read: OptionReader, externalCheck: boolean) => HealthCheck>> = {
-  tcp: () => tcpCheck,
+  tcp: readTcpCheck,
   http: readHttpCheck,
   redis: () => redisCheck,
   mysql: readMysqlCheck,
@@ -32,12 +34,14 @@ export const CHECKS: Readonly<Record<CheckType, (read: OptionReader, externalChe
 };
 
 /** Names of the built-in checks. */
-export type CheckType = CheckDefinition['type'];
+export type CheckType = NonNullable<CheckDefinition['type']>;
 
 /** A built-in check with its options. */
 export type CheckDefinition =
   | TcpCheckOptions
   | HttpCheckOptions
+  | HttpStepsOptions
+  | ScriptedCheck
   | RedisCheckOptions
   | MysqlCheckOptions
   | PgsqlCheckOptions
@@ -47,6 +51,12 @@ export type CheckDefinition =
   | SpopCheckOptions
   | GrpcCheckOptions
   | ExternalCheckOptions;
+
+/** A check by steps over TCP, with no need to say so. */
+export interface ScriptedCheck {
+  readonly type?: never;
+  readonly steps: readonly TcpStep[];
+}
 
 /** Checks by names of your own, for `check: 'name'`. HAProxy: the sections `healthcheck <name>`. */
 export type HealthchecksOption = Readonly<Record<string, CheckDefinition | CheckFunction>>;
@@ -58,7 +68,13 @@ export type HealthchecksOption = Readonly<Record<string, CheckDefinition | Check
 export type CheckOption = boolean | CheckType | (string & {}) | CheckDefinition | CheckFunction;
 
 /** The check over HTTP of every server with `check: true`: HAProxy's phrase, or options. `true`: all at their defaults. */
-export type HttpchkOption = true | HttpchkPhrase | Omit<HttpCheckOptions, 'type'> | HttpCheckOptions;
+export type HttpchkOption =
+  | true
+  | HttpchkPhrase
+  | Omit<HttpCheckOptions, 'type'>
+  | Omit<HttpStepsOptions, 'type'>
+  | HttpCheckOptions
+  | HttpStepsOptions;
 
 /** What `check` may refer to, read from the pool's options. */
 export interface CheckCatalogue {
@@ -142,11 +158,7 @@ function readDefinition(
     return undefined;
   }
   const options = new OptionReader(value, read.pathOf(key), read.faults);
-  if (options.has('steps')) {
-    options.notSupported({ steps: 'not supported (HAProxy: the rules of tcp-check and http-check)' });
-    return undefined;
-  }
-  const type = options.any('type');
+  const type = options.any('type') ?? (options.has('steps') ? 'tcp' : undefined);
   if (typeof type !== 'string' || !isCheckType(type)) {
     refuse(
       options,

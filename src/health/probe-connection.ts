@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import { type OnRead, readyEvent } from '../connections/dial.ts';
+import { type OnRead, readyEvent, type TlsSettings } from '../connections/dial.ts';
+import { localProxyHeader } from '../connections/proxy-protocol.ts';
 import type { Timer } from '../core/environment.ts';
 import { type CheckCode, type CheckResult, oneLine, type Probe } from './health-check.ts';
 
@@ -9,12 +10,16 @@ export interface ProbeProtocol {
   readonly reset: boolean;
   /** What it is called when no complete answer comes in time. Default: L7TOUT. */
   readonly timeoutCode?: CheckCode | undefined;
+  /** Whether it reads the socket itself. Asked once it is ready, just before `onReady`. */
+  takesOver?(socket: Socket): boolean;
   /** The connection is made, and over TLS its handshake done and the certificate verified. */
   onReady(connection: ProbeConnection): CheckResult | undefined;
   /** The first `length` bytes of `buffer` came; they are gone after the call. */
   onBytes?(buffer: Buffer, length: number): CheckResult | undefined;
   /** The server said its last byte. */
   onClosed?(): CheckResult | undefined;
+  /** There is a result, or the probe was cancelled; the socket is closed next. */
+  onSettled?(): void;
 }
 
 /** Read into by all probes: what came is used up before the next read. */
@@ -44,6 +49,9 @@ const FAULT_WORDS: Readonly<Record<string, string>> = {
   EMFILE: 'too many open files',
   ENFILE: 'too many open files',
   EADDRNOTAVAIL: 'no local port left',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'the server does not speak TLS (wrong version number)',
+  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server does not speak TLS (packet length too long)',
+  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: 'the server speaks none of the protocols offered (ALPN)',
 };
 
 /** The phases of a probe, with the code of a fault and of a time-out in each. HAProxy: check.c:chk_report_conn_err. */
@@ -63,6 +71,8 @@ export class ProbeConnection {
   #timer: Timer | undefined;
   #limitMs: number;
   #settled = false;
+  /** Reads come as events of the socket, not past its stream. */
+  #byEvents = false;
 
   constructor(probe: Probe, sni: string | undefined, protocol: ProbeProtocol, onResult: (result: CheckResult) => void) {
     this.#probe = probe;
@@ -71,7 +81,7 @@ export class ProbeConnection {
     this.#limitMs = probe.connectMs;
     this.#arm();
     try {
-      this.#socket = this.#dial(sni);
+      this.#dial(sni);
     } catch (error) {
       // For one, a certificate or key that TLS cannot use. The caller must not hear of it before `run` returns.
       queueMicrotask(() => this.#fail('SOCKERR', wordsOf(error)));
@@ -87,8 +97,11 @@ export class ProbeConnection {
     return this.#socket;
   }
 
-  send(bytes: Buffer): void {
-    this.#socket?.write(bytes);
+  /** @param sent called when the bytes have left the process; its result ends the probe */
+  send(bytes: Buffer, sent?: () => CheckResult | undefined): void {
+    this.#socket?.write(bytes, (error) => {
+      if (!error && sent) this.step(sent);
+    });
   }
 
   /** Ends the probe with a result; what comes later is not heard. */
@@ -103,31 +116,68 @@ export class ProbeConnection {
     if (!this.#settled) this.#close(false);
   };
 
-  #dial(sni: string | undefined): Socket {
+  #dial(sni: string | undefined): void {
     const { dialer, target } = this.#probe;
-    const { onBytes } = this.#protocol;
-    const socket = dialer.dial(target, sni, onBytes && this.#onread);
+    const { tls, sendProxy } = target;
+    const headerBeforeTls = tls !== undefined && sendProxy !== undefined;
+    const { onBytes, takesOver } = this.#protocol;
+    const pastStream = onBytes && !takesOver && !headerBeforeTls;
+    this.#byEvents = !pastStream;
+    const socket = headerBeforeTls
+      ? dialer.dial({ ...target, tls: undefined }, undefined)
+      : dialer.dial(target, sni, pastStream ? this.#onread : undefined);
+    this.#watch(socket);
+    if (headerBeforeTls) socket.once('connect', () => this.#secure(socket, tls, sni));
+    else {
+      if (tls) socket.once('connect', () => this.#enter('handshake'));
+      socket.once(readyEvent(target), () => this.#ready());
+    }
+  }
+
+  #watch(socket: Socket): void {
+    this.#socket = socket;
     // A check never keeps the process alive. Each further address of a name is tried on a handle of its own.
     socket.unref();
     socket.on('connectionAttempt', () => socket.unref());
-    if (target.tls) socket.once('connect', () => this.#enter('handshake'));
-    socket.once(readyEvent(target), () => this.#ready());
-    socket.once('end', () => this.#ended());
-    socket.once('error', (error) => this.#fault(error));
-    socket.once('close', () => this.#fail(PHASES[this.#phase].fault, 'connection closed'));
-    return socket;
+    // A plain socket below TLS is not heard any more: what goes wrong with it is told by the one above.
+    const isHeard = (): boolean => socket === this.#socket;
+    socket.once('end', () => isHeard() && this.#ended());
+    socket.once('error', (error) => isHeard() && this.#fault(error));
+    socket.once('close', () => isHeard() && this.#fail(PHASES[this.#phase].fault, 'connection closed'));
+  }
+
+  /** A PROXY header is plain: TLS begins behind it. */
+  #secure(plain: Socket, settings: TlsSettings, sni: string | undefined): void {
+    if (this.#settled) return;
+    this.#enter('handshake');
+    try {
+      this.#sendHeader();
+      const socket = this.#probe.dialer.secure(plain, this.#probe.target.address, settings, sni);
+      this.#watch(socket);
+      socket.once('secureConnect', () => this.#ready());
+    } catch (error) {
+      this.#fail('SOCKERR', wordsOf(error));
+    }
+  }
+
+  #sendHeader(): void {
+    const { sendProxy } = this.#probe.target;
+    const socket = this.#socket;
+    if (!socket || sendProxy === undefined) return;
+    const ours = { address: socket.localAddress, port: socket.localPort };
+    socket.write(localProxyHeader(sendProxy, ours, { address: socket.remoteAddress, port: socket.remotePort }));
   }
 
   readonly #onread: OnRead = {
     buffer: () => READ_BUFFER,
     callback: (length) => {
-      this.#step(() => this.#protocol.onBytes?.(READ_BUFFER, length));
+      this.step(() => this.#protocol.onBytes?.(READ_BUFFER, length));
       return !this.#settled;
     },
   };
 
-  /** An error within would leave Node's callback uncaught and the socket open. */
-  #step(step: () => CheckResult | undefined): void {
+  /** Does something that may give the result. An error within would leave Node's callback uncaught and the socket open. */
+  step(step: () => CheckResult | undefined): void {
     if (this.#settled) return;
     let result: CheckResult | undefined;
     try {
@@ -150,11 +200,18 @@ export class ProbeConnection {
       this.#limitMs = answerMs;
       this.#arm();
     }
-    this.#step(() => this.#protocol.onReady(this));
+    if (!this.overTls) this.#sendHeader();
+    this.step(() => {
+      const socket = this.#socket as Socket;
+      const { onBytes } = this.#protocol;
+      if (!this.#protocol.takesOver?.(socket) && onBytes && this.#byEvents)
+        socket.on('data', (bytes: Buffer) => this.step(() => this.#protocol.onBytes?.(bytes, bytes.length)));
+      return this.#protocol.onReady(this);
+    });
   }
 
   #ended(): void {
-    if (this.#phase === 'answer') this.#step(() => this.#protocol.onClosed?.());
+    if (this.#phase === 'answer') this.step(() => this.#protocol.onClosed?.());
     this.#fail(PHASES[this.#phase].fault, 'connection closed');
   }
 
@@ -182,6 +239,7 @@ export class ProbeConnection {
   #close(reset: boolean): void {
     this.#settled = true;
     this.#timer?.cancel();
+    this.#protocol.onSettled?.();
     const socket = this.#socket;
     if (!socket) return;
     // Only a plain TCP socket that is connected can be reset; Node throws for others, or would wait for the connection.

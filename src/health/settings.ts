@@ -1,13 +1,18 @@
-import type { DialTarget } from '../connections/dial.ts';
 import type { OptionReader } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
+import {
+  type CheckTarget,
+  type CheckTargetOptions,
+  type CheckTargetSettings,
+  readCheckTarget,
+} from './check-target.ts';
 import type { HealthCheck } from './health-check.ts';
 import { type CheckCatalogue, type CheckOption, readCheck } from './index.ts';
 import type { CheckTimeouts, Intervals } from './intervals.ts';
 import type { InitState } from './rise-fall.ts';
 
 /** The options of a server that concern its health; they may stand in `defaultServer`. HAProxy's keywords of the same names. */
-export interface HealthOptions {
+export interface HealthOptions extends CheckTargetOptions {
   /** Whether and how the server is checked. Default: `false`. */
   readonly check?: CheckOption;
   /** From the end of a check to the start of the next one, 1 ms to 24.8 days. Default: `'2s'`. */
@@ -31,12 +36,13 @@ export interface HealthOptions {
 export interface CheckSettings extends Intervals {
   /** `undefined`: it is not. */
   readonly check: HealthCheck | undefined;
+  readonly checkTarget: CheckTargetSettings;
   readonly initState: InitState;
 }
 
 /** All that a monitor needs to know of a server. */
-export interface HealthSettings extends CheckSettings, CheckTimeouts {
-  readonly target: DialTarget;
+export interface HealthSettings extends Omit<CheckSettings, 'checkTarget'>, CheckTimeouts {
+  readonly target: CheckTarget;
 }
 
 /** The longest that Node's timers wait. */
@@ -46,14 +52,6 @@ const INIT_STATES: readonly InitState[] = ['none', 'up', 'fully-up', 'down', 'fu
 
 /** Keywords of HAProxy about a server's health that we know and do not have. */
 const NOT_SUPPORTED: Readonly<Record<string, string>> = {
-  addr: 'not supported (HAProxy: addr): the check goes to the address of the server',
-  port: 'not supported (HAProxy: port): the check goes to the address of the server',
-  checkSsl: 'not supported (HAProxy: check-ssl): the check speaks TLS when the address is https',
-  checkSni: 'not supported (HAProxy: check-sni)',
-  checkAlpn: 'not supported (HAProxy: check-alpn)',
-  checkProto: 'not supported (HAProxy: check-proto)',
-  checkSendProxy: 'not supported (HAProxy: check-send-proxy)',
-  checkReusePool: 'not supported (HAProxy: check-reuse-pool)',
   agentCheck: 'not supported (HAProxy: agent-check)',
   agentAddr: 'not supported (HAProxy: agent-addr)',
   agentPort: 'not supported (HAProxy: agent-port)',
@@ -72,6 +70,7 @@ export function readCheckSettings(read: OptionReader, catalogue: CheckCatalogue)
   const interMs = read.durationMs('inter', { default: 2000, ...range });
   return {
     check: readCheck(read, catalogue),
+    checkTarget: readCheckTarget(read),
     interMs,
     fastinterMs: read.durationMs('fastinter', { default: interMs, ...range }),
     downinterMs: read.durationMs('downinter', { default: interMs, ...range }),

@@ -3,9 +3,11 @@ import type { DialTarget } from '../connections/dial.ts';
 import type { Environment } from '../core/environment.ts';
 import type { Endpoint } from '../forward/forwarder.ts';
 import type { Http1Connection } from '../forward/http1-connection.ts';
+import { checkTarget, goesAsRequests } from '../health/check-target.ts';
 import type { HealthSettings } from '../health/settings.ts';
 import type { PoolLoad } from '../servers/effective.ts';
 import { Server } from '../servers/server.ts';
+import { type Lender, lender } from './lending.ts';
 import { RequestQueue } from './request-queue.ts';
 import type { ResolvedPool, ResolvedServer } from './resolve-options.ts';
 
@@ -32,12 +34,26 @@ export class BackendServer extends Server implements Endpoint {
     this.connections = new ConnectionPool(options.connections, environment);
     this.health = {
       ...options,
-      target: this.target,
+      target: {
+        ...checkTarget(this.target, options.checkTls, options.checkTarget),
+        lend: this.#lender(options, pool, environment),
+      },
       timeoutCheckMs: pool.timeoutCheckMs,
       timeoutConnectMs: pool.timeouts.connectMs,
     };
     this.cutsWhenDown = options.onMarkedDown === 'shutdown-sessions';
     this.cutsBackupsWhenUp = options.onMarkedUp === 'shutdown-backup-sessions';
     if (options.disabled) this.admin = 'maint';
+  }
+
+  /** The connections of http-proxy-3 are its own; under `strictMaxconn` a request may need the one that is lent. */
+  #lender(
+    { checkTarget: settings, connections }: ResolvedServer,
+    { engine }: ResolvedPool,
+    environment: Environment,
+  ): Lender | undefined {
+    const mayLend = engine === 'http1' && connections.maxOpen === Number.POSITIVE_INFINITY;
+    const lends = settings.reusePool && mayLend && goesAsRequests(this.target, settings);
+    return lends ? lender(this.connections, this.target, environment) : undefined;
   }
 }

@@ -18,6 +18,7 @@ import { type Arrival, type ClientRequest, type ClientResponse, requestHandlers 
 import { OptionReader } from '../core/options.ts';
 import { type Duration, parseDuration } from '../core/units.ts';
 import { Monitor } from '../health/monitor.ts';
+import type { HealthSettings } from '../health/settings.ts';
 import { acquireLease, tryAcquireSlot } from './acquire.ts';
 import { BackendServer } from './backend-server.ts';
 import {
@@ -38,6 +39,7 @@ import type { PoolOptions, ServerOptions } from './options.ts';
 import { PoolCore, type PoolOutlet } from './pool-core.ts';
 import { PoolServer } from './pool-server.ts';
 import { resolvePoolOptions } from './resolve-options.ts';
+import { serverState } from './server-state.ts';
 import { type Explanation, explain, type PoolStats, poolStats } from './stats.ts';
 
 /** Servers to avoid. */
@@ -112,7 +114,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
       (server, index) => new BackendServer(ids[index] as number, server, resolved, environment, core.limits),
     );
     refuseTwins(added);
-    this.#monitor.start(added.map((server) => [server, server.health]));
+    this.#monitor.start(added.map((server) => [server, this.#healthOf(server)]));
     for (const server of added) this.#enter(server);
     core.balancer.declared();
   }
@@ -148,7 +150,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     refuseTwins([...servers, server]);
     const refusal = balance.refuse([...servers, server]);
     if (refusal !== undefined) throw new ConfigError([{ path: 'server', value: options, message: refusal }]);
-    this.#monitor.add(server, server.health);
+    this.#monitor.add(server, this.#healthOf(server));
     const facade = this.#enter(server);
     core.emit('server:added', { server: server.name, url: server.address.url });
     core.markedUp(server);
@@ -327,6 +329,11 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     },
     reportFault: (sample: string, error: unknown): void => this.#core.reportFault(sample, error),
   };
+
+  #healthOf(server: BackendServer): HealthSettings {
+    const state = (): string => serverState(server, this.#core, this.#monitor.report(server));
+    return { ...server.health, target: { ...server.health.target, state } };
+  }
 
   #enter(server: BackendServer): PoolServer {
     const facade = new PoolServer(server, this.#core, this.#monitor);

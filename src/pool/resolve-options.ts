@@ -33,6 +33,8 @@ export interface ResolvedServer extends CheckSettings, ServerSettings {
   readonly address: Address;
   readonly disabled: boolean;
   readonly tls: TlsSettings | undefined;
+  /** How checks speak TLS where they do so themselves; as `tls` where that is given. */
+  readonly checkTls: TlsSettings | undefined;
   readonly connections: ConnectionPoolSettings;
   readonly onMarkedDown: 'none' | 'shutdown-sessions';
   readonly onMarkedUp: 'none' | 'shutdown-backup-sessions';
@@ -209,6 +211,8 @@ function readSettings(
   { httpReuse, catalogue, fullconn }: SharedByServers,
 ): Omit<ResolvedServer, 'id' | 'name' | 'guid' | 'address'> {
   read.notSupported(NOT_SUPPORTED_BY_SERVER);
+  const health = readCheckSettings(read, catalogue);
+  const checkTls = readTls(read, tls || health.checkTarget.ssl === true || health.check?.usesTls === true, own);
   const slots = readSlots(read, fullconn);
   const strict = read.boolean('strictMaxconn', { default: false });
   return {
@@ -228,8 +232,9 @@ function readSettings(
     },
     onMarkedDown: read.oneOf('onMarkedDown', ['none', 'shutdown-sessions'], { default: 'none' }),
     onMarkedUp: read.oneOf('onMarkedUp', ['none', 'shutdown-backup-sessions'], { default: 'none' }),
-    tls: readTls(read, tls, own),
-    ...readCheckSettings(read, catalogue),
+    tls: tls ? checkTls : undefined,
+    checkTls,
+    ...health,
   };
 }
 

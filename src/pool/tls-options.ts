@@ -6,7 +6,7 @@ import type { OptionReader } from '../core/options.ts';
 /** A certificate or key as PEM. */
 export type Pem = string | Buffer;
 
-/** Server options for TLS; they need an `https:` address. Verified against the system's roots unless said otherwise. */
+/** Server options for TLS; they need an `https:` address, or a check that speaks TLS of its own. Verified against the system's roots unless said otherwise. */
 export interface TlsOptions {
   /** Certificates to trust in place of the system's roots, as PEM. HAProxy: `ca-file`. */
   readonly ca?: Pem | readonly Pem[];
@@ -31,7 +31,7 @@ export interface TlsOptions {
 const KEYS = ['ca', 'caFile', 'cert', 'key', 'crt', 'sni', 'verifyhost', 'verify', 'alpn'] as const;
 
 /**
- * Reads the TLS options of a server; `undefined` for a plain address.
+ * Reads the TLS options of a server; `undefined` where TLS is spoken neither to it nor by its check.
  * @param own the server's own options, without those of `defaultServer`: only they are wrong on a plain address
  */
 export function readTls(read: OptionReader, tls: boolean, own: OptionReader): TlsSettings | undefined {

@@ -143,6 +143,46 @@ const cases: readonly (readonly [
   ['! string ERROR', '200 Fine\r\n\r\nan ERROR', 'L7RSP', 'the body holds "ERROR"'],
   ['! string ERROR', '200 Fine\r\n\r\nall well', 'L7OK', 'status 200'],
   [{ string: 'ok\r\n ö', not: false }, '200 Fine\r\n\r\nok\r\n ö!', 'L7OK', 'status 200'],
+  ['rstatus ^2', '204 None', 'L7OK', 'status 204'],
+  ['! rstatus ^[45]', '404 Lost', 'L7STS', 'status 404, expected ! rstatus ^[45]'],
+  [{ rstatus: /^(2|3)/g }, '302 Found', 'L7OK', 'status 302'],
+  ['hdr name x-role', '200 Fine\r\nX-Role: slave', 'L7OK', 'status 200'],
+  [
+    'hdr name x-role value master',
+    '200 Fine\r\nX-Role: slave',
+    'L7STS',
+    'status 200, expected hdr name x-role value master',
+  ],
+  ['! hdr name x-role value master', '200 Fine\r\nX-Role: slave', 'L7OK', 'status 200'],
+  ['hdr name X-ROLE value b', '200 Fine\r\nx-role: a, b , c', 'L7OK', 'status 200'],
+  [
+    'hdr name x-role value a, b',
+    '200 Fine\r\nx-role: a, b',
+    'L7STS',
+    'status 200, expected hdr name x-role value a, b',
+  ],
+  ['fhdr name x-role value a, b', '200 Fine\r\nx-role: a, b', 'L7OK', 'status 200'],
+  ['hdr name x value "a,b"', '200 Fine\r\nx: c, "a,b"', 'L7OK', 'status 200'],
+  ['hdr name x value B', '200 Fine\r\nx: b', 'L7STS', 'status 200, expected hdr name x value B'],
+  ['hdr name x value two', '200 Fine\r\nx: one\r\nx: two', 'L7OK', 'status 200'],
+  ['hdr name -m beg x- value -m end er', '200 Fine\r\nX-Role: master', 'L7OK', 'status 200'],
+  ['hdr name -m end ole value -m sub ast', '200 Fine\r\nX-Role: master', 'L7OK', 'status 200'],
+  ['hdr name -m reg ^x-(a|role)$ value -m reg ^m', '200 Fine\r\nX-Role: master', 'L7OK', 'status 200'],
+  [{ hdr: { name: /^X-R/, value: /^M/i } }, '200 Fine\r\nX-Role: master', 'L7OK', 'status 200'],
+  [
+    { fhdr: { name: { sub: 'ROL' }, value: { beg: 'mas' } }, not: true },
+    '200 Fine\r\nX-Role: master',
+    'L7STS',
+    'status 200, expected ! fhdr name -m sub ROL value -m beg mas',
+  ],
+  ['rstring ^it (is|was) OK$', '200 Fine\r\n\r\nit was OK', 'L7OK', 'status 200'],
+  ['rstring ^OK', '200 Fine\r\n\r\nit was OK', 'L7RSP', 'the body does not hold what matches /^OK/'],
+  ['! rstring (?:err|fail)', '200 Fine\r\n\r\na failure', 'L7RSP', 'the body holds what matches /(?:err|fail)/'],
+  ['rstring .', '200 OK\r\nContent-Length: 0', 'L7RSP', 'the answer has no body'],
+  [{ rstring: /ön$/u, okStatus: 'L6OK' }, '200 Fine\r\n\r\nschön', 'L6OK', 'status 200'],
+  [{ status: 404, okStatus: 'L7OKC' }, '404 Lost', 'L7OKC', 'status 404'],
+  [{ status: 200, errorStatus: 'L7OKC' }, '404 Lost', 'L7OKC', 'status 404, expected status 200'],
+  [{ string: 'up', errorStatus: 'L4CON' }, '200 Fine\r\n\r\ndown', 'L4CON', 'the body does not hold "up"'],
   [['status 200', 'string OK'], '500 Oops\r\n\r\nOK', 'L7STS', 'status 500, expected status 200'],
   [['string OK', 'status 200'], '200 Fine\r\n\r\nno', 'L7RSP', 'the body does not hold "OK"'],
   [['string OK', '! status 404', '! string ERROR'], '200 Fine\r\n\r\nOK', 'L7OK', 'status 200'],
@@ -355,6 +395,18 @@ test('without TLS, a server that speaks it fails', async (t) => {
   const listener = await listen(t, () => {}, { tlsOptions: await certificate() });
   const { result, code } = await probe(httpCheck(), listener, { address: listener.address, tls: undefined });
   assert.ok(result === 'failed' && (code === 'L7RSP' || code === 'SOCKERR'), code);
+});
+
+test('an answer that is cut at any byte passes from where it decides, and fails before', async (t) => {
+  const answer = `HTTP/1.1 200 OK\r\nContent-Length: 8${BLANK}it is OK`;
+  let upTo = 0;
+  const listener = await listen(t, (socket) => onRequest(socket, () => socket.end(answer.slice(0, upTo))));
+  for (upTo = 0; upTo <= answer.length; upTo++) {
+    const byHead = await probe(httpCheck(), listener);
+    assert.equal(byHead.code, upTo >= answer.length - 8 ? 'L7OK' : 'L7RSP', `${upTo} bytes: ${byHead.description}`);
+    const byBody = await probe(httpCheck({ expect: 'string OK' }), listener);
+    assert.equal(byBody.code, upTo === answer.length ? 'L7OK' : 'L7RSP', `${upTo} bytes: ${byBody.description}`);
+  }
 });
 
 test('whatever a server sends, in whatever pieces, there is one result and nothing left', async (t) => {

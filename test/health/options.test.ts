@@ -39,8 +39,9 @@ function faultsOf(server: unknown, pool: unknown = {}): string[] {
 }
 
 test('defaults are those of HAProxy, and no check', () => {
-  const { check, ...rest } = read({});
+  const { check, checkTarget, ...rest } = read({});
   assert.equal(check, undefined);
+  assert.ok(Object.values(checkTarget).every((value) => value === undefined || value === false));
   assert.deepEqual(rest, { interMs: 2000, fastinterMs: 2000, downinterMs: 2000, rise: 2, fall: 3, initState: 'none' });
 });
 
@@ -96,7 +97,13 @@ test('a program is run only where the pool lets checks do so', () => {
 const CHECK_ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a function";
 const TYPES = "'tcp', 'http', 'redis', 'mysql', 'pgsql', 'smtp', 'ldap', 'ssl-hello', 'spop', 'grpc', 'external'";
 const EXPECT_ALLOWED =
-  "'status 200-299', 'status 200,204,300-399' or 'string OK', after '! ' what must not be; { status, not? }, { string, not? }; or an array of these";
+  "'status 200-299', 'rstatus ^2', 'hdr name x-role value master', 'string OK' or 'rstring ^OK', after '! ' what must not be; { status | rstatus | hdr | fhdr | string | rstring, not?, okStatus?, errorStatus?, toutStatus? }; or an array of these";
+const BYTES_ALLOWED =
+  "'string +PONG', 'rstring ^220 ', 'binary 2b4f4b' or 'rbinary ^2B4F', after '! ' what must not come; or { string | rstring | binary | rbinary, not?, minRecv?, okStatus?, errorStatus?, toutStatus? }";
+const FIELDS_ALLOWED =
+  "'name x-role value master', 'name -m beg x- value -m reg ^[0-9]+$', or { name, value? } of texts, RegExps, { str }, { beg }, { end }, { sub } or { reg }";
+const HTTP_STEPS_ALLOWED =
+  'an array of steps, each with one of connect, send, expect (and a comment), or with a comment alone';
 const STATUSES = "statuses from 100 to 999: 200, '200-299', '200,204,300-399'";
 
 const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: string[]])[] = [
@@ -163,7 +170,40 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   [
     { check: { steps: [] } },
     {},
-    'servers[0].check.steps: not supported (HAProxy: the rules of tcp-check and http-check)',
+    'servers[0].check.steps: [] is not allowed; allowed: an array of steps, each with one of connect, send, sendBinary, expect (and a comment), or with a comment alone',
+  ],
+  [
+    { check: { steps: [{ connect: 80 }, { send: '' }, { sendBinary: 'abc' }, { expect: 'text OK' }] } },
+    {},
+    'servers[0].check.steps[0].connect: 80 is not allowed; allowed: true, or { default?, port?, addr?, ssl?, sni?, alpn?, sendProxy?, linger? }',
+    'servers[0].check.steps[1].send: "" is not allowed; allowed: a text of 1 to 16384 bytes',
+    'servers[0].check.steps[2].sendBinary: "abc" is not allowed; allowed: pairs of hexadecimal digits for 1 to 16384 bytes',
+    `servers[0].check.steps[3].expect: "text OK" is not allowed; allowed: ${BYTES_ALLOWED}`,
+  ],
+  [
+    {
+      check: {
+        type: 'tcp',
+        steps: [
+          { connect: { port: 0, addr: 'a:1', sni: 'x', viaSocks4: 'y', proto: 'h2' } },
+          { expect: { rstring: '(', minRecv: 16_385, okStatus: 'L7RSP', why: 1 } },
+          { expect: { string: 'a', binary: 'ff' } },
+          { expect: 'rbinary [' },
+        ],
+      },
+    },
+    {},
+    'servers[0].check.steps[0].connect.viaSocks4: not supported (HAProxy: via-socks4)',
+    'servers[0].check.steps[0].connect.proto: not supported (HAProxy: proto)',
+    `servers[0].check.steps[0].connect.addr: "a:1" is not allowed; allowed: a host name or IP address without port, or 'unix:/path'`,
+    'servers[0].check.steps[0].connect.port: 0 is not allowed; allowed: an integer from 1 to 65535',
+    'servers[0].check.steps[0].connect.sni: needs ssl',
+    'servers[0].check.steps[1].expect.rstring: "(" is not allowed; allowed: a regular expression, as text or a RegExp',
+    'servers[0].check.steps[1].expect.minRecv: 16385 is not allowed; allowed: an integer from -1 to 16384',
+    `servers[0].check.steps[1].expect.okStatus: "L7RSP" is not allowed; allowed: 'L7OK', 'L7OKC', 'L6OK', 'L4OK'`,
+    'servers[0].check.steps[1].expect.why: is not an option',
+    `servers[0].check.steps[2].expect: {"string":"a","binary":"ff"} is not allowed; allowed: ${BYTES_ALLOWED}`,
+    'servers[0].check.steps[3].expect.rbinary: "[" is not allowed; allowed: a regular expression, as text or a RegExp',
   ],
   [{ check: { type: 'tcp', uri: '/' } }, {}, 'servers[0].check.uri: is not an option'],
   [
@@ -178,11 +218,11 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
       check: { type: 'http', uri: '/a b', body: 1, headers: { 'a b': 'x', 'Content-Length': '3', x: 'a\r\nb', y: 1 } },
     },
     {},
-    `servers[0].check.uri: "/a b" is not allowed; allowed: a target: '/health'`,
     'servers[0].check.headers.a b: "a b" is not allowed; allowed: a name of letters, digits and !#$%&\'*+-.^_`|~',
     'servers[0].check.headers.Content-Length: "3" is not allowed; allowed: nothing: it follows from `body`',
     'servers[0].check.headers.x: "a\\r\\nb" is not allowed; allowed: latin1 text without control characters',
     'servers[0].check.headers.y: 1 is not allowed; allowed: latin1 text without control characters',
+    `servers[0].check.uri: "/a b" is not allowed; allowed: a target: '/health'`,
     'servers[0].check.body: 1 is not allowed; allowed: a string',
   ],
   [
@@ -206,9 +246,9 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     `servers[0].check.expect[0]: 7 is not allowed; allowed: ${EXPECT_ALLOWED}`,
   ],
   [
-    { check: { type: 'http', expect: ['status 200', 'rstatus ^2', 'status 99', 'status 300-200', { string: '' }] } },
+    { check: { type: 'http', expect: ['status 200', 'string-lf %b', 'status 99', 'status 300-200', { string: '' }] } },
     {},
-    'servers[0].check.expect[1]: not supported (HAProxy: http-check expect rstatus)',
+    'servers[0].check.expect[1]: not supported (HAProxy: http-check expect string-lf)',
     `servers[0].check.expect[2]: "99" is not allowed; allowed: ${STATUSES}`,
     `servers[0].check.expect[3]: "300-200" is not allowed; allowed: ${STATUSES}`,
     'servers[0].check.expect[4].string: "" is not allowed; allowed: a text of 1 to 16384 bytes',
@@ -216,8 +256,53 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   [
     { check: { type: 'http', expect: { hdr: 'x', status: 200, also: 1 } } },
     {},
-    'servers[0].check.expect.hdr: not supported (HAProxy: http-check expect hdr)',
+    'servers[0].check.expect.hdr: is not an option',
     'servers[0].check.expect.also: is not an option',
+  ],
+  [
+    {
+      check: {
+        type: 'http',
+        expect: [
+          'rstatus (',
+          'hdr x-role',
+          { hdr: { value: 'a' } },
+          { fhdr: { name: { begin: 'x' } } },
+          { rstring: '' },
+          { string: 'a', minRecv: -2 },
+        ],
+      },
+    },
+    {},
+    'servers[0].check.expect[0]: "(" is not allowed; allowed: a regular expression, as text or a RegExp',
+    `servers[0].check.expect[1]: "x-role" is not allowed; allowed: ${FIELDS_ALLOWED}`,
+    `servers[0].check.expect[2].hdr.name: undefined is not allowed; allowed: ${FIELDS_ALLOWED}`,
+    `servers[0].check.expect[3].fhdr.name: {"begin":"x"} is not allowed; allowed: ${FIELDS_ALLOWED}`,
+    'servers[0].check.expect[4].rstring: "" is not allowed; allowed: a regular expression, as text or a RegExp',
+    'servers[0].check.expect[5].minRecv: -2 is not allowed; allowed: an integer from -1 to 16384',
+  ],
+  [
+    {
+      check: {
+        type: 'http',
+        steps: [
+          { expect: 'status 200' },
+          { send: { uri: 'x', why: 1 } },
+          { send: { method: 'HEAD' }, comment: 1 },
+          { expect: 'string a' },
+          { send: {}, expect: 'status 200' },
+          7,
+        ],
+      },
+    },
+    {},
+    `servers[0].check.steps[1].send.uri: "x" is not allowed; allowed: a target: '/health'`,
+    'servers[0].check.steps[1].send.why: is not an option',
+    'servers[0].check.steps[2].comment: 1 is not allowed; allowed: a string that is not empty',
+    `servers[0].check.steps[4]: {"send":{},"expect":"status 200"} is not allowed; allowed: ${HTTP_STEPS_ALLOWED}`,
+    'servers[0].check.steps[5]: 7 is not an object',
+    'servers[0].check.steps[0]: needs a step with `send` before it, over its connection',
+    "servers[0].check.steps[3].expect: an answer to HEAD has no body to look for a string in; allowed with it: 'status 200-299'",
   ],
   [
     { check: { type: 'http', method: 'HEAD', expect: 'string OK' } },
@@ -225,9 +310,23 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     "servers[0].check.expect: an answer to HEAD has no body to look for a string in; allowed with it: 'status 200-299'",
   ],
   [
-    { inter: 0, rise: 0, fall: 1.5, initState: 'upwards', port: 80 },
+    {
+      ...{ addr: 'a b', port: 0, checkSsl: 1, checkSni: 'a:1', checkAlpn: [], checkProto: 'h3', checkSendProxy: 'v3' },
+      checkReusePool: 1,
+    },
     {},
-    'servers[0].port: not supported (HAProxy: port): the check goes to the address of the server',
+    `servers[0].checkProto: "h3" is not allowed; allowed: 'h1', 'h2'`,
+    `servers[0].checkSendProxy: "v3" is not allowed; allowed: true, false, 'v1', 'v2'`,
+    `servers[0].addr: "a b" is not allowed; allowed: a host name or IP address without port, or 'unix:/path'`,
+    'servers[0].port: 0 is not allowed; allowed: an integer from 1 to 65535',
+    'servers[0].checkSsl: 1 is not allowed; allowed: true or false',
+    'servers[0].checkSni: "a:1" is not allowed; allowed: a host name',
+    `servers[0].checkAlpn: [] is not allowed; allowed: an array of protocols: ['h2', 'http/1.1']`,
+    'servers[0].checkReusePool: 1 is not allowed; allowed: true or false',
+  ],
+  [
+    { inter: 0, rise: 0, fall: 1.5, initState: 'upwards' },
+    {},
     "servers[0].inter: 0 is not allowed; allowed: a duration (250, '250ms', '2s', '1m', '1h', '1d') of at least 1 ms, at most 2147483647 ms",
     'servers[0].rise: 0 is not allowed; allowed: an integer from 1 to 65535',
     'servers[0].fall: 1.5 is not allowed; allowed: an integer from 1 to 65535',
@@ -246,7 +345,8 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   [
     {},
     { httpchk: { uri: '/', steps: [] } },
-    'httpchk.steps: not supported (HAProxy: the rules of tcp-check and http-check)',
+    'httpchk.steps: [] is not allowed; allowed: an array of steps, each with one of connect, send, expect (and a comment), or with a comment alone',
+    'httpchk.uri: is not an option',
   ],
   [
     {},

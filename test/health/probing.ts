@@ -3,9 +3,10 @@ import net from 'node:net';
 import type { TestContext } from 'node:test';
 import tls from 'node:tls';
 import { generate } from 'selfsigned';
-import { Dialer, type DialTarget, type TlsSettings } from '#src/connections/dial.ts';
+import { Dialer, type TlsSettings } from '#src/connections/dial.ts';
 import { type Environment, systemEnvironment } from '#src/core/environment.ts';
 import { OptionReader } from '#src/core/options.ts';
+import type { CheckTarget } from '#src/health/check-target.ts';
 import type { CheckResult, HealthCheck } from '#src/health/health-check.ts';
 import { type CheckDefinition, readCheck } from '#src/health/index.ts';
 import { type Address, parseAddress } from '#src/servers/address.ts';
@@ -102,7 +103,7 @@ const TRUSTING_NOBODY: TlsSettings = {
   alpn: ['http/1.1'],
 };
 
-export function targetOf(address: Address, settings: Partial<TlsSettings> | undefined = undefined): DialTarget {
+export function targetOf(address: Address, settings: Partial<TlsSettings> | undefined = undefined): CheckTarget {
   return { address, tls: settings || address.tls ? { ...TRUSTING_NOBODY, ...settings } : undefined };
 }
 
@@ -132,7 +133,7 @@ export interface RunningProbe {
 
 export function start(
   check: HealthCheck,
-  target: DialTarget,
+  target: CheckTarget,
   { environment = systemEnvironment, dialer = new Dialer(environment), connectMs = 20_000, answerMs }: Limits = {},
 ): RunningProbe {
   const { promise, resolve } = Promise.withResolvers<CheckResult>();
@@ -150,7 +151,7 @@ export function start(
 export async function probe(
   check: HealthCheck,
   listener: Listener,
-  target: DialTarget = targetOf(listener.address),
+  target: CheckTarget = targetOf(listener.address),
 ): Promise<CheckResult> {
   const { result, calls } = start(check, target);
   const verdict = await result;

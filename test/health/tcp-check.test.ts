@@ -77,6 +77,18 @@ test('a host that answers nothing fails with L4TOUT when the time to connect is 
   assert.equal(clock.pending, 0);
 });
 
+test('a name that cannot be looked up fails with L4CON, in words', async () => {
+  for (const [code, description] of [
+    ['ENOTFOUND', 'the name is unknown'],
+    ['EAI_AGAIN', 'the name could not be looked up'],
+  ] as const) {
+    const dialer = new DeadDialer(new VirtualClock());
+    const { result } = start(tcpCheck, targetOf(addressOf('db.invalid:1')), { dialer });
+    dialer.sockets[0]?.destroy(Object.assign(new Error(`getaddrinfo ${code} db.invalid`), { code }));
+    assert.deepEqual(await result, { result: 'failed', code: 'L4CON', description });
+  }
+});
+
 test('a probe cancelled while it connects is silent and leaves nothing', async () => {
   const clock = new VirtualClock();
   const dialer = new DeadDialer(clock);
@@ -103,7 +115,8 @@ test('TLS to a server that does not speak it fails with L6RSP', async (t) => {
     socket.once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
   );
   const result = await probe(tcpCheck, listener, targetOf(listener.address, {}));
-  assert.deepEqual(result, { result: 'failed', code: 'L6RSP', description: 'wrong version number' });
+  const description = 'the server does not speak TLS (wrong version number)';
+  assert.deepEqual(result, { result: 'failed', code: 'L6RSP', description });
 });
 
 test('TLS to a server that closes during the handshake fails with L6RSP', async (t) => {

@@ -151,6 +151,33 @@ new Pool({ servers, healthchecks: { mail: { type: 'smtp', hello: 'EHLO' } }, def
 new Pool({ servers, externalCheck: true, defaultServer: { check: { type: 'external', command: '/bin/check' } } });
 // @ts-expect-error a check of PostgreSQL needs a user
 new Pool({ servers, defaultServer: { check: { type: 'pgsql' } } });
+new Pool({
+  servers,
+  defaultServer: {
+    check: { steps: [{ connect: { port: 81 } }, { send: 'PING' }, { expect: '! string -ERR' }, { comment: 'last' }] },
+  },
+});
+new Pool({
+  servers,
+  defaultServer: { check: { steps: [{ expect: { rstring: /^220/, okStatus: 'L7OKC', minRecv: 0 } }] } },
+});
+// @ts-expect-error text and bytes cannot both be meant
+new Pool({ servers, defaultServer: { check: { steps: [{ expect: { string: 'a', binary: 'ff', size: 1 } }] } } });
+new Pool({
+  servers,
+  defaultServer: {
+    check: {
+      type: 'http',
+      steps: [{ send: { uri: '/a' } }, { expect: { hdr: { name: /^x-/, value: { beg: 'm' } } } }],
+    },
+  },
+});
+new Pool({
+  servers,
+  defaultServer: { check: { type: 'http', expect: ['! rstatus ^5', { rstring: /^OK/, minRecv: 2 }] } },
+});
+// @ts-expect-error a check over HTTP sends no bytes of your own
+new Pool({ servers, defaultServer: { check: { type: 'http', steps: [{ send: 'GET /' }] } } });
 // @ts-expect-error no such type of check
 new Pool({ servers, defaultServer: { check: { type: 'icmp' } } });
 // @ts-expect-error a check over TCP has no uri

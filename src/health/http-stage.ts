@@ -1,0 +1,55 @@
+import type { CheckTarget } from './check-target.ts';
+import type { Connect } from './connect-step.ts';
+import type { CheckResult } from './health-check.ts';
+import type { PlacedExpect } from './http-answer.ts';
+import type { CheckRequest, Field } from './http-request.ts';
+import { PROCEED } from './stages.ts';
+import { resultOf } from './step-status.ts';
+import { inPlace, type StepPlace } from './steps.ts';
+
+/** A request and what is expected of its answer. */
+export interface HttpExchange {
+  readonly request: CheckRequest;
+  readonly place: StepPlace | undefined;
+  readonly expects: readonly PlacedExpect[];
+}
+
+/** What is asked over one connection. */
+export interface HttpStage {
+  readonly connect: Connect;
+  readonly place: StepPlace | undefined;
+  readonly exchanges: readonly HttpExchange[];
+  /** No other connection follows. */
+  readonly last: boolean;
+  /** The server is told how it stands. */
+  readonly sendState: boolean;
+}
+
+/** What its requests to one server have in common. */
+export interface HttpSurroundings {
+  /** `Host` where it is the server's own. */
+  readonly authority: string;
+  /** Fields beside those of the request. */
+  readonly added: readonly Field[];
+}
+
+const STATE_FIELD = 'X-Haproxy-Server-State';
+
+export function surroundingsOf({ sendState }: HttpStage, { address, state }: CheckTarget): HttpSurroundings {
+  return { authority: address.authority, added: sendState && state ? [[STATE_FIELD, fieldText(state())]] : [] };
+}
+
+/** A name of a host or path may hold what a field's value may not. */
+function fieldText(text: string): string {
+  return text.replaceAll(/[^ -~]/g, '?');
+}
+
+/** What a connection over which nothing is asked ends with. */
+export function connected({ last }: HttpStage, overTls: boolean): CheckResult {
+  return last ? resultOf(overTls ? 'L6OK' : 'L4OK', '') : PROCEED;
+}
+
+/** Where a request stands, for a description. */
+export function sentWords({ request, place }: HttpExchange): string {
+  return inPlace(place, 'http-check', `send ${request.method} ${request.uri}`);
+}
