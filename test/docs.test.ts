@@ -33,7 +33,11 @@ const GROUPS: readonly Group[] = [
   { interfaces: ['ForwardedOptions'], prefix: 'forwarded.', path: 'forwarded' },
   { interfaces: ['RetryBudgetOptions'], prefix: 'retryBudget.', path: 'retryBudget' },
   { interfaces: ['HedgeOptions'], prefix: 'hedge.', path: 'hedge' },
-  { interfaces: ['HttpCheckOptions', 'TcpCheckOptions'], prefix: 'check.', path: 'servers[0].check' },
+  {
+    interfaces: ['HttpCheckOptions', 'TcpCheckOptions', 'AgentCheckOptions'],
+    prefix: 'check.',
+    path: 'servers[0].check',
+  },
   { interfaces: ['HttpProxyOptions'], prefix: 'httpProxy.', path: 'httpProxy' },
   { interfaces: ['MiddlewareOptions', 'UpgradeOptions'], prefix: '', path: undefined },
   { interfaces: ['FastifyMountOptions'], prefix: '', path: undefined },

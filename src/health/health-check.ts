@@ -1,6 +1,7 @@
 import type { Dialer, DialTarget } from '../connections/dial.ts';
 import type { Environment } from '../core/environment.ts';
 import type { ServerView } from '../servers/server.ts';
+import type { AgentReply } from './agent-reply.ts';
 
 /**
  * Every code a check may end with, and what it means.
@@ -9,6 +10,7 @@ import type { ServerView } from '../servers/server.ts';
 export const CHECK_CODES = {
   UNK: 'Unknown',
   CHECKED: 'No status change',
+  HANA: 'Health analyze',
   SOCKERR: 'Socket error',
   L4OK: 'Layer4 check passed',
   L4TOUT: 'Layer4 timeout',
@@ -43,6 +45,8 @@ export interface CheckResult {
   readonly status?: number | undefined;
   /** What was found, in words; may be empty. */
   readonly description: string;
+  /** What an agent wants done; the monitor does it. */
+  readonly reply?: AgentReply | undefined;
 }
 
 /** Where one probe goes, and how long it may take. */
@@ -62,6 +66,8 @@ export type Cancel = () => void;
 
 /** One kind of check with its options. It keeps nothing between probes, so many servers may share it. */
 export interface HealthCheck {
+  /** It asks an agent: what that says is obeyed, and that it cannot be reached says nothing of the server. */
+  readonly asksAgent?: boolean;
   /**
    * Starts one probe. It calls back exactly once, within its time limits, never before it has returned and never after it
    * was cancelled. It does not throw, and leaves no socket or timer behind.

@@ -1,20 +1,22 @@
 import { OptionReader } from '../core/options.ts';
+import { type AgentCheckOptions, readAgentCheck } from './agent-check.ts';
 import { type CheckFunction, functionCheck } from './function-check.ts';
 import type { HealthCheck } from './health-check.ts';
 import { type HttpCheckOptions, type HttpchkPhrase, parseHttpchk, readHttpCheck } from './http-check.ts';
 import { type TcpCheckOptions, tcpCheck } from './tcp-check.ts';
 
 /** The checks users may name; a new one is a row here. The reader takes the options beside `type`. */
-export const CHECKS: Readonly<Record<CheckType, (read: OptionReader) => HealthCheck>> = {
+export const CHECKS: Readonly<Record<CheckType, (read: OptionReader) => HealthCheck | undefined>> = {
   tcp: () => tcpCheck,
   http: readHttpCheck,
+  agent: readAgentCheck,
 };
 
 /** Names of the built-in checks. */
 export type CheckType = CheckDefinition['type'];
 
 /** A built-in check with its options. */
-export type CheckDefinition = TcpCheckOptions | HttpCheckOptions;
+export type CheckDefinition = TcpCheckOptions | HttpCheckOptions | AgentCheckOptions;
 
 /** Checks by names of your own, for `check: 'name'`. HAProxy: the sections `healthcheck <name>`. */
 export type HealthchecksOption = Readonly<Record<string, CheckDefinition | CheckFunction>>;
@@ -37,7 +39,6 @@ export interface CheckCatalogue {
 
 /** Checks of HAProxy that we know and do not have. */
 const NOT_SUPPORTED: Readonly<Record<string, string>> = {
-  agent: 'agent-check',
   redis: 'option redis-check',
   mysql: 'option mysql-check',
   pgsql: 'option pgsql-check',

@@ -15,6 +15,8 @@ export class BackendServer extends Server implements Endpoint {
   readonly target: DialTarget;
   readonly connections: ConnectionPool<Http1Connection>;
   readonly health: HealthSettings;
+  /** Name of the server that it follows. */
+  readonly track: string | undefined;
   /** What waits for it, and for no other. */
   readonly line: RequestQueue;
   /** Weight under which its scheduler knows it now; 0: not at all. The balancer's own. */
@@ -26,8 +28,10 @@ export class BackendServer extends Server implements Endpoint {
     this.line = new RequestQueue(this);
     this.target = { address: options.address, tls: options.tls };
     this.connections = new ConnectionPool(options.connections, environment);
+    this.track = options.track;
     this.health = {
       ...options,
+      disableOn404: pool.disableOn404,
       target: this.target,
       timeoutCheckMs: pool.timeoutCheckMs,
       timeoutConnectMs: pool.timeouts.connectMs,

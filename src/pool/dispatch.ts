@@ -4,6 +4,7 @@ import { Wait } from '../core/wait.ts';
 import { cutResponse } from '../forward/client-response.ts';
 import type { Attempt, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import type { BackendServer } from './backend-server.ts';
+import { showFailure } from './failure-evidence.ts';
 import type { Hedge } from './hedge.ts';
 import { Hedges } from './hedges.ts';
 import { QueuedExchange } from './queued-exchange.ts';
@@ -51,6 +52,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   }
 
   onResponse(head: MutableHead): Outcome | undefined {
+    this.#server?.observer?.responded(head.status);
     this.#hedges?.onResponse();
     // A time-out middleware, say, may have answered meanwhile.
     if (this.clientResponse.headersSent || this.clientResponse.destroyed) return { kind: 'client-gone', flags: 'CH' };
@@ -221,15 +223,18 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.#onlyRefused = false;
     this.#observe(server, this.core.environment.now() - attemptedAt, !FAILURES.has(status));
     server.counters.countResponse(status);
+    server.observer?.responded(status);
   }
 
-  #noteFailure({ reason, onReusedConnection }: Failed, server: BackendServer, attemptedAt: number): void {
+  #noteFailure(failure: Failed, server: BackendServer, attemptedAt: number): void {
+    const { reason, onReusedConnection } = failure;
     this.#observe(server, this.core.environment.now() - attemptedAt, false);
     if (reason === 'conn-failure') server.counters.econ++;
     else {
       this.#onlyRefused = false;
       if (!onReusedConnection) server.counters.eresp++;
     }
+    if (server.observer) showFailure(server.observer, failure);
   }
 
   #decide(attempt: Pick<FailedAttempt, 'reason' | 'sent' | 'onReusedConnection'>): RetryDecision {

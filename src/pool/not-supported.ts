@@ -4,7 +4,6 @@ export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fr
     ...['cookie', 'stick', 'stickTable', 'dynamicCookieKey'],
     ...['persist', 'forcePersist', 'ignorePersist', 'maxKeepAliveQueue', 'preferLastServer', 'abortonclose'],
     ...[
-      'disableOn404',
       'logHealthChecks',
       'externalCheck',
       'httpCheck',

@@ -38,6 +38,7 @@ import { PoolCore, type PoolOutlet } from './pool-core.ts';
 import { PoolServer } from './pool-server.ts';
 import { resolvePoolOptions } from './resolve-options.ts';
 import { type Explanation, explain, type PoolStats, poolStats } from './stats.ts';
+import { linkTracks, refuseWhileTracked } from './tracking.ts';
 
 /** Options of `acquire`. */
 export interface AcquireOptions {
@@ -96,15 +97,21 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     requestHandlers.set(this, this.#handler);
     const core = this.#core;
     this.#monitor = new Monitor(
+      resolved,
       environment,
       core.dialer,
-      monitorEvents(core, () => this.#onDecided()),
+      monitorEvents(
+        core,
+        () => this.#monitor,
+        () => this.#onDecided(),
+      ),
     );
     const ids = declaredIds(resolved.servers);
     const added = resolved.servers.map(
       (server, index) => new BackendServer(ids[index] as number, server, resolved, environment, core.limits),
     );
     refuseTwins(added);
+    linkTracks(added, added, (server) => `servers[${added.indexOf(server)}]`);
     this.#monitor.start(added.map((server) => [server, server.health]));
     for (const server of added) this.#enter(server);
     core.balancer.declared();
@@ -139,6 +146,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     const id = settings.id ?? freeFrom(new Set(servers.map((server) => server.id)), 1);
     const server = new BackendServer(id, settings, core.options, core.environment, core.limits);
     refuseTwins([...servers, server]);
+    linkTracks([server], [...servers, server], () => 'server');
     const refusal = balance.refuse([...servers, server]);
     if (refusal !== undefined) throw new ConfigError([{ path: 'server', value: options, message: refusal }]);
     this.#monitor.add(server, server.health);
@@ -151,11 +159,13 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
    * Takes a server out: no new work from now on, its checks end. Resolves when its work in flight has ended, or was cut when
    * the grace time was over.
    * @throws {EvenkeelError} `EK_UNKNOWN_SERVER`
+   * @throws {ConfigError} for a server that another one tracks; nothing was changed
    */
   async removeServer(name: string, options: GraceOptions = {}): Promise<CloseResult> {
     const graceMs = readGraceMs(options, 'removeServer');
     const core = this.#core;
     const server = this.#find(name);
+    refuseWhileTracked(server, core.balancer.servers);
     this.#servers.delete(server);
     this.#monitor.remove(server);
     core.removeServer(server);

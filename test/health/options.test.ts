@@ -20,7 +20,7 @@ function readAny(server: unknown, pool: unknown = {}): CheckSettings {
   const catalogue = readCheckCatalogue(poolReader);
   poolReader.rejectUnknown();
   const reader = new OptionReader(server, 'servers[0]', poolReader.faults);
-  const settings = readCheckSettings(reader, catalogue);
+  const settings = readCheckSettings(reader, catalogue, true);
   reader.rejectUnknown();
   reader.throwFaults();
   return settings;
@@ -40,7 +40,10 @@ function faultsOf(server: unknown, pool: unknown = {}): string[] {
 test('defaults are those of HAProxy, and no check', () => {
   const { check, ...rest } = read({});
   assert.equal(check, undefined);
-  assert.deepEqual(rest, { interMs: 2000, fastinterMs: 2000, downinterMs: 2000, rise: 2, fall: 3, initState: 'none' });
+  assert.deepEqual(rest, {
+    ...{ interMs: 2000, fastinterMs: 2000, downinterMs: 2000, rise: 2, fall: 3, initState: 'none' },
+    ...{ observe: 'none', errorLimit: 10, onError: 'fail-check', agent: undefined },
+  });
 });
 
 test('fastinter and downinter follow inter', () => {
@@ -87,16 +90,40 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   [
     { check: 'nope' },
     { healthchecks: { db: { type: 'tcp' } } },
-    `servers[0].check: "nope" is not allowed; allowed: ${CHECK_ALLOWED}, or one of the names 'tcp', 'http', 'db'`,
+    `servers[0].check: "nope" is not allowed; allowed: ${CHECK_ALLOWED}, or one of the names 'tcp', 'http', 'agent', 'db'`,
   ],
   [{ check: 'redis' }, {}, 'servers[0].check: not supported (HAProxy: option redis-check)'],
-  [{ check: { type: 'agent' } }, {}, 'servers[0].check.type: not supported (HAProxy: agent-check)'],
+  [{ check: { type: 'agent' } }, {}, 'servers[0].check.port: is missing; allowed: an integer from 1 to 65535'],
+  [
+    { check: { type: 'agent', port: 0, addr: 'a b', send: '' } },
+    {},
+    'servers[0].check.addr: "a b" is not allowed; allowed: a host name or an IP address: \'127.0.0.1\'',
+    'servers[0].check.port: 0 is not allowed; allowed: an integer from 1 to 65535',
+    'servers[0].check.send: "" is not allowed; allowed: a text of 1 to 16384 characters',
+  ],
+  [
+    { agentCheck: true },
+    {},
+    "servers[0].agentPort: is missing beside 'agentCheck'; allowed: an integer from 1 to 65535",
+  ],
+  [
+    { agentCheck: true, agentPort: 1, check: { type: 'agent', port: 2 } },
+    {},
+    "servers[0].agentCheck: is there twice: 'check' asks an agent already",
+  ],
+  [
+    { observe: 'layer5', errorLimit: 0, onError: 'panic' },
+    {},
+    `servers[0].observe: "layer5" is not allowed; allowed: 'none', 'layer4', 'layer7'`,
+    'servers[0].errorLimit: 0 is not allowed; allowed: an integer of at least 1',
+    `servers[0].onError: "panic" is not allowed; allowed: 'fastinter', 'fail-check', 'sudden-death', 'mark-down'`,
+  ],
   [
     { check: { type: 'constructor' } },
     {},
-    `servers[0].check.type: "constructor" is not allowed; allowed: 'tcp', 'http'`,
+    `servers[0].check.type: "constructor" is not allowed; allowed: 'tcp', 'http', 'agent'`,
   ],
-  [{ check: {} }, {}, `servers[0].check.type: undefined is not allowed; allowed: 'tcp', 'http'`],
+  [{ check: {} }, {}, `servers[0].check.type: undefined is not allowed; allowed: 'tcp', 'http', 'agent'`],
   [
     { check: { steps: [] } },
     {},
