@@ -76,7 +76,7 @@ export class Monitor {
     this.#events = events;
   }
 
-  /** Servers whose first check has not ended yet. One without a check, or in maintenance, waits for no verdict. */
+  /** Servers whose first check, or first question to their agent, has not ended yet. One without a check, or in maintenance, waits for no verdict. */
   get undecided(): number {
     return this.#undecided;
   }
@@ -169,8 +169,8 @@ export class Monitor {
     const isDown = server.standing === 'maint' || !entry.mayStartUp;
     server.operational = isDown ? 'stopped' : 'running';
     if (server.standing === 'maint') entry.check.reset(0);
-    entry.waitsForVerdict = entry.loops.some((loop) => entry.mayRun(loop)) && server.standing !== 'maint';
-    if (entry.waitsForVerdict) this.#undecided++;
+    if (server.standing !== 'maint') for (const loop of entry.loops) if (loop.enabled) entry.awaited.add(loop);
+    if (entry.awaited.size > 0) this.#undecided++;
     return entry;
   }
 
@@ -197,7 +197,7 @@ export class Monitor {
     // A listener that heard of what the agent wants may have removed the server, or closed the pool.
     if (this.#entries.get(entry.server) !== entry) return;
     if (entry.mayRun(loop)) this.#count(entry, loop, result, durationMs, () => this.#schedule(entry, loop));
-    this.#decide(entry);
+    this.#decide(entry, loop);
   }
 
   /** Does what an agent says, but for its word of health. @see HAProxy tcpcheck.c:tcpcheck_agent_expect_reply */
@@ -331,10 +331,12 @@ export class Monitor {
     });
   }
 
-  #decide(entry: MonitoredServer): void {
-    if (!entry.waitsForVerdict) return;
-    entry.waitsForVerdict = false;
-    if (--this.#undecided === 0) this.#events.onDecided();
+  /** @param loop has ended for the first time; none: there is nothing to wait for */
+  #decide(entry: MonitoredServer, loop?: CheckLoop): void {
+    if (entry.awaited.size === 0) return;
+    if (loop) entry.awaited.delete(loop);
+    else entry.awaited.clear();
+    if (entry.awaited.size === 0 && --this.#undecided === 0) this.#events.onDecided();
   }
 }
 

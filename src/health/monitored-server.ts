@@ -25,8 +25,8 @@ export class MonitoredServer {
   /** Servers that follow this one. */
   readonly trackers: Set<MonitoredServer> = new Set();
   slowStart: SlowStart | undefined = undefined;
-  /** Its first check is still to end. */
-  waitsForVerdict = false;
+  /** Those whose first end is still to come; none, once it has its first verdict. */
+  readonly awaited: Set<CheckLoop> = new Set();
 
   constructor(server: Server, settings: HealthSettings, parts: CheckParts, findings: Findings) {
     this.server = server;
