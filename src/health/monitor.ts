@@ -187,25 +187,31 @@ export class Monitor {
   }
 
   #schedule(entry: MonitoredServer, loop: CheckLoop, delayMs?: number): void {
-    if (this.#stopped || !entry.mayRun(loop) || this.#entries.get(entry.server) !== entry) return;
+    if (!entry.mayRun(loop) || !this.#watches(entry)) return;
     if (delayMs === undefined) loop.scheduleNext();
     else loop.schedule(delayMs);
   }
 
+  /** Neither has a listener removed the server, nor closed the pool. */
+  #watches(entry: MonitoredServer): boolean {
+    return !this.#stopped && this.#entries.get(entry.server) === entry;
+  }
+
   #finish(entry: MonitoredServer, loop: CheckLoop, found: CheckResult, durationMs: number): void {
     const result = found.reply ? this.#obey(entry, found) : isIn404(entry, found) ? asConditional(found) : found;
-    // A listener that heard of what the agent wants may have removed the server, or closed the pool.
-    if (this.#entries.get(entry.server) !== entry) return;
+    if (!this.#watches(entry)) return;
     if (entry.mayRun(loop)) this.#count(entry, loop, result, durationMs, () => this.#schedule(entry, loop));
     this.#decide(entry, loop);
   }
 
   /** Does what an agent says, but for its word of health. @see HAProxy tcpcheck.c:tcpcheck_agent_expect_reply */
-  #obey({ server }: MonitoredServer, result: CheckResult): CheckResult {
+  #obey(entry: MonitoredServer, result: CheckResult): CheckResult {
+    const { server } = entry;
     const { reply } = result;
     if (!reply) return result;
     let { warning } = reply;
     if (reply.admin) this.setAdmin(server, reply.admin, `its agent says ${reply.admin}`);
+    if (!this.#watches(entry)) return result;
     if (reply.weight) {
       const refusal = this.#events.onAgentWeight(server, weightOf(reply.weight, server.declaredWeight));
       warning ??= refusal;
@@ -234,7 +240,8 @@ export class Monitor {
     else {
       if (settings.onError === 'mark-down') check.health = settings.rise;
       if (settings.onError === 'sudden-death') check.health = Math.min(check.health, settings.rise + 1);
-      const description = `${errors} errors of requests in a row, the last: ${last}`;
+      const description =
+        errors === 1 ? `a request failed: ${last}` : `${errors} requests in a row failed, the last: ${last}`;
       this.#count(entry, check, { result: 'failed', code: 'HANA', description }, 0, hurry);
     }
   }

@@ -17,6 +17,7 @@ import { hopByHopCases } from './hop-by-hop.cases.ts';
 import { hostileCases } from './hostile.cases.ts';
 import { leavingCases } from './leaving.cases.ts';
 import { mountingCases } from './mounting.cases.ts';
+import { observeCases } from './observe.cases.ts';
 import { queueCases } from './queue.cases.ts';
 import { retriesCases } from './retries.cases.ts';
 import { reuseCases } from './reuse.cases.ts';
@@ -42,6 +43,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   retries: retriesCases,
   hedging: hedgingCases,
   leaving: leavingCases,
+  observe: observeCases,
   queues: queueCases,
   'total limit': totalCases,
   continue: continueCases,

@@ -61,7 +61,7 @@ test('the change says what the requests met', () => {
   const { bench, observer } = watched({ onError: 'mark-down', errorLimit: 2 });
   observer.responded(500);
   observer.responded(503);
-  const what = '2 errors of requests in a row, the last: status 503';
+  const what = '2 requests in a row failed, the last: status 503';
   assert.deepEqual(bench.heard(), [`s1 running > stopped: Health analyze: ${what} (HANA)`, `s1 HANA: ${what}`]);
 });
 
