@@ -1,9 +1,9 @@
 import type { Dialer, DialTarget } from '../connections/dial.ts';
 import type { Environment, Timer } from '../core/environment.ts';
 import type { Server } from '../servers/server.ts';
-import type { HealthCounters } from '../servers/status.ts';
 import type { Cancel, CheckResult, HealthCheck } from './health-check.ts';
 import { type CheckTimeouts, type Intervals, intervalMs, probeLimitsMs, spreadMs } from './intervals.ts';
+import type { CheckReport } from './monitor-events.ts';
 import { healthAfter } from './rise-fall.ts';
 
 /** What all checks of a pool share. */
@@ -26,7 +26,7 @@ export interface CheckPlan {
 }
 
 /** Runs one kind of check of one server, again and again, and keeps its counter. It never overlaps itself. */
-export class CheckLoop implements HealthCounters {
+export class CheckLoop implements CheckReport {
   readonly plan: CheckPlan;
   health: number;
   /** Results of one kind in a row: passed when positive, failed when negative. */

@@ -6,55 +6,12 @@ import { agentResult, weightOf } from './agent-reply.ts';
 import type { CheckLoop } from './check-loop.ts';
 import type { CheckCode, CheckResult } from './health-check.ts';
 import { startDelaysMs } from './intervals.ts';
+import type { CheckReport, MonitorEvents, MonitorSettings } from './monitor-events.ts';
 import { MonitoredServer } from './monitored-server.ts';
 import { fullHealth, initialHealth } from './rise-fall.ts';
 import type { HealthSettings } from './settings.ts';
 import { SlowStart } from './slow-start.ts';
 import { afterResult, followed, isIn404, reasonOf, upState } from './transitions.ts';
-
-/** A change of what health says of a server. */
-export interface StateChange {
-  readonly from: OperationalState;
-  readonly to: OperationalState;
-  /** In words: `Layer4 connection problem: connection refused (L4CON) after 3 failed checks`. */
-  readonly reason: string;
-  /** How the check that decided it ended; `undefined` when it was no check. */
-  readonly code: CheckCode | undefined;
-}
-
-/** A change of what is wanted of a server, by an operator, its agent or the server it tracks. */
-export interface AdminChange {
-  readonly from: AdminState;
-  readonly to: AdminState;
-  /** In words: `set by an operator`. */
-  readonly reason: string;
-}
-
-/** What a monitor tells its pool. The server's facts are up to date at each call, which must not throw. */
-export interface MonitorEvents {
-  /** Health changed its mind. What follows from a command is told by `onAdminChange` alone. */
-  onStateChange(server: Server, change: StateChange): void;
-  /** What holds of commands has changed, and the server's state with it. */
-  onAdminChange(server: Server, change: AdminChange): void;
-  /** A check ended, or was taken for failed. Told after the change of state that follows from it. */
-  onCheck(server: Server, result: CheckResult, durationMs: number, byAgent: boolean): void;
-  /** Slow start changed the server's effective weight or limit. */
-  onWeightChange(server: Server): void;
-  /** The server's agent wants another weight. @returns why it cannot be had, in words */
-  onAgentWeight(server: Server, weight: number): string | undefined;
-  /** The server's agent wants another limit. */
-  onAgentMaxconn(server: Server, maxconn: number): void;
-  /** Every server has its first verdict: see `Monitor.undecided`. */
-  onDecided(): void;
-}
-
-/** Options of a pool that concern all of its checks. */
-export interface MonitorSettings {
-  /** Name of the pool. */
-  readonly name: string;
-  readonly spreadChecks: number;
-  readonly maxSpreadChecksMs: number;
-}
 
 /**
  * Checks the servers of one pool, each at its own pace, and says which of them are fit. The only writer of `operational`,
@@ -140,7 +97,7 @@ export class Monitor {
   }
 
   /** How a server's check, or its agent, stands; `undefined` for one that has none. */
-  report(server: Server, which: 'check' | 'agent' = 'check'): CheckLoop | undefined {
+  report(server: Server, which: 'check' | 'agent' = 'check'): CheckReport | undefined {
     const loop = this.#entries.get(server)?.[which];
     return loop?.enabled ? loop : undefined;
   }
@@ -233,6 +190,7 @@ export class Monitor {
 
   /** Requests have met as many errors in a row as they may. @see HAProxy check.c:__health_adjust */
   #onErrors(entry: MonitoredServer, errors: number, last: string): void {
+    if (!this.#watches(entry)) return;
     const { server, settings, check } = entry;
     server.counters.hanafail++;
     const hurry = (): void => check.hurry();
@@ -246,7 +204,10 @@ export class Monitor {
     }
   }
 
-  /** Goes over to a state, tells of it, and takes along what tracks the server. */
+  /**
+   * Goes over to a state, tells of it, and takes along what tracks the server.
+   * @param before is done between the change and whoever hears of it
+   */
   #change(
     entry: MonitoredServer,
     to: OperationalState,
@@ -259,23 +220,22 @@ export class Monitor {
     if (to !== from) this.#set(entry, to);
     before?.();
     if (to === from) return;
-    this.#events.onStateChange(server, { from, to, reason, code });
-    for (const tracker of [...entry.trackers]) {
-      if (this.#entries.get(tracker.server) !== tracker || tracker.server.standing === 'maint') continue;
-      const next = followed(server, tracker.server);
-      this.#change(tracker, next, `it tracks ${server.name}: ${reason}`, code);
-    }
+    this.#events.onStateChange(server, { from, to, reason: because(server, reason), code });
+    for (const tracker of [...entry.trackers])
+      if (this.#watches(tracker) && tracker.server.standing !== 'maint')
+        this.#change(tracker, followed(server, tracker.server), reason, code);
   }
 
   /** What is wanted of a server may have changed, and of what tracks it. @param from what held before */
-  #onCommand(entry: MonitoredServer, from: AdminState, reason: string): void {
+  #onCommand(entry: MonitoredServer, from: AdminState, reason: string, isInherited: boolean = false): void {
     const { server } = entry;
     const to = server.standing;
     if (to === 'maint' && from !== 'maint') this.#pause(entry);
     else if (to !== 'maint' && from === 'maint') this.#resume(entry);
     if (to !== from) {
       server.recalculate(this.#environment.now());
-      this.#events.onAdminChange(server, { from, to, reason });
+      // Of a command of its own the server knows who has given it.
+      this.#events.onAdminChange(server, { from, to, reason: isInherited ? because(server, reason) : reason });
     }
     for (const tracker of [...entry.trackers]) {
       if (this.#entries.get(tracker.server) !== tracker) continue;
@@ -284,7 +244,7 @@ export class Monitor {
       if (tracker.server.inheritedMaint === isIn && tracker.server.inheritedDrain === server.draining) continue;
       tracker.server.inheritedMaint = isIn;
       tracker.server.inheritedDrain = server.draining;
-      this.#onCommand(tracker, before, `it tracks ${server.name}: ${reason}`);
+      this.#onCommand(tracker, before, reason, true);
     }
   }
 
@@ -362,6 +322,11 @@ function chainOf(server: Server): number {
 
 function endOfChain(server: Server): Server {
   return server.tracks ? endOfChain(server.tracks) : server;
+}
+
+/** Why a server that tracks another one does as that does. */
+function because({ tracks }: Server, reason: string): string {
+  return tracks ? `it tracks ${tracks.name}: ${reason}` : reason;
 }
 
 function asConditional(result: CheckResult): CheckResult {

@@ -1,5 +1,6 @@
 import { inWords } from '../health/health-check.ts';
-import type { Monitor, MonitorEvents } from '../health/monitor.ts';
+import type { Monitor } from '../health/monitor.ts';
+import type { MonitorEvents } from '../health/monitor-events.ts';
 import type { Server } from '../servers/server.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { PoolCore } from './pool-core.ts';

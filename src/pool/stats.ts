@@ -1,5 +1,5 @@
-import type { CheckLoop } from '../health/check-loop.ts';
 import type { Monitor } from '../health/monitor.ts';
+import type { CheckReport } from '../health/monitor-events.ts';
 import type { AdminState } from '../servers/server.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { PoolCore } from './pool-core.ts';
@@ -201,10 +201,10 @@ function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
   });
 }
 
-function checkStats(loop: CheckLoop | undefined): CheckStats | undefined {
-  if (!loop?.last) return undefined;
-  const { code, status, description } = loop.last;
-  return Object.freeze({ code, status, description, durationMs: loop.lastDurationMs });
+function checkStats(report: CheckReport | undefined): CheckStats | undefined {
+  if (!report?.last) return undefined;
+  const { code, status, description } = report.last;
+  return Object.freeze({ code, status, description, durationMs: report.lastDurationMs });
 }
 
 export function explain(core: PoolCore, monitor: Monitor): Explanation {

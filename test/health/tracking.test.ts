@@ -20,7 +20,7 @@ test('a chain follows its end: down, up, no new work, and each warms up at its o
   assert.deepEqual(bench.heard(), [
     `a running > stopped: ${why}`,
     `b running > stopped: it tracks a: ${why}`,
-    `c running > stopped: it tracks b: it tracks a: ${why}`,
+    `c running > stopped: it tracks b: ${why}`,
     'a L4CON: connection refused',
     'decided',
   ]);
@@ -49,7 +49,7 @@ test('commands are inherited beside those of the server itself, and both must be
     [
       'a ready >> maint: set by an operator',
       'b ready >> maint: it tracks a: set by an operator',
-      'c ready >> maint: it tracks b: it tracks a: set by an operator',
+      'c ready >> maint: it tracks b: set by an operator',
     ],
   );
   bench.monitor.setAdmin(b, 'maint');
