@@ -7,9 +7,11 @@ import { type Flags, readFlags, USAGE } from './soak/flags.ts';
 import { soakKills } from './soak/kills.ts';
 import type { Findings } from './soak/promises.ts';
 import { soakRequests } from './soak/requests.ts';
+import { soakUnrest } from './soak/unrest/unrest.ts';
 
-async function main({ parts, requests, mebibytes, seconds, seed }: Flags): Promise<void> {
+async function main({ parts, requests, mebibytes, seconds, seed, clients, engine }: Flags): Promise<void> {
   const runs: Readonly<Record<string, readonly (() => Promise<Findings>)[]>> = {
+    unrest: [() => soakUnrest({ seconds, seed, clients: [Math.ceil(clients / 8), clients], engine })],
     requests: [() => soakRequests(requests)],
     bodies: [() => soakBodies(mebibytes)],
     kills: [() => soakKills('unchecked', seconds, seed), () => soakKills('checked', seconds, seed)],

@@ -32,6 +32,11 @@ export class Findings {
     this.#add(what, before, after, `at most ${most.toLocaleString('en')}`, after <= most);
   }
 
+  /** Must be no less than `least` in the end. */
+  atLeast(what: string, after: number, least: number): void {
+    this.#add(what, '', after, `at least ${least.toLocaleString('en')}`, after >= least);
+  }
+
   /** Memory: must have grown by no more than `mebibytes`. */
   growth(what: string, before: number, after: number, mebibytes: number): void {
     const show = (bytes: number): string => (bytes / MEBIBYTE).toFixed(1);
@@ -42,6 +47,11 @@ export class Findings {
   /** Must be empty. */
   none(what: string, faults: readonly string[]): void {
     this.#add(what, '', faults.length, 'none', faults.length === 0);
+    this.examples(faults);
+  }
+
+  /** The first few, in words. */
+  examples(faults: readonly string[]): void {
     for (const fault of faults.slice(0, 5)) this.#add(`  ${fault}`, '', '', '', true);
   }
 

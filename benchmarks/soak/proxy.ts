@@ -3,13 +3,12 @@
  * It answers its parent over the IPC channel.
  */
 import diagnostics from 'node:diagnostics_channel';
-import { readdirSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
 import { getHeapSpaceStatistics } from 'node:v8';
 import { Pool } from '#src/index.ts';
 import { countingEnvironment } from './counting-environment.ts';
+import { collectGarbage, gatherSockets, mostListeners, openSockets } from './resources.ts';
 
 export type Order = 'look' | 'watch' | 'close';
 
@@ -69,10 +68,7 @@ process.on('warning', ({ name, message }) => report({ kind: 'fault', text: `${na
 front.listen(0, '127.0.0.1', () => report({ kind: 'listening', port: (front.address() as AddressInfo).port }));
 
 async function look(): Promise<Look> {
-  for (let i = 0; i < 5; i++) {
-    globalThis.gc?.();
-    await setImmediate();
-  }
+  await collectGarbage();
   const { heapUsed, rss } = process.memoryUsage();
   const { active, servers: stats } = pool.stats();
   const sum = (count: (server: (typeof stats)[string]) => number): number =>
@@ -84,7 +80,7 @@ async function look(): Promise<Look> {
     sockets: openSockets(),
     clientSockets: clients.size,
     serverSockets: servers.size,
-    listeners: Math.max(0, ...[...clients, ...servers].map(listenersOf)),
+    listeners: mostListeners([...clients, ...servers]),
     timers: environment.pending,
     resources: resources(),
     requests: sum(({ lbtot }) => lbtot),
@@ -100,42 +96,11 @@ function watch(): void {
   peak = process.memoryUsage.rss();
 }
 
-function gatherSockets(subscribe: (add: (socket: Socket) => void) => void): ReadonlySet<Socket> {
-  const open = new Set<Socket>();
-  subscribe((socket) => {
-    open.add(socket);
-    socket.once('close', () => open.delete(socket));
-  });
-  return open;
-}
-
-function listenersOf(socket: Socket): number {
-  return socket.eventNames().reduce((total, event) => total + socket.listenerCount(event), 0);
-}
-
 function resources(): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const name of process.getActiveResourcesInfo())
     if (!name.startsWith('TCPSocket')) counts[name] = (counts[name] ?? 0) + 1;
   return counts;
-}
-
-/** As the system sees it: descriptors under /proc (Linux). */
-function openSockets(): number {
-  const folder = '/proc/self/fd';
-  try {
-    return readdirSync(folder).filter((descriptor) => isSocket(`${folder}/${descriptor}`)).length;
-  } catch {
-    return -1;
-  }
-}
-
-function isSocket(link: string): boolean {
-  try {
-    return readlinkSync(link).startsWith('socket:');
-  } catch {
-    return false; // the descriptor that lists the folder is gone again
-  }
 }
 
 function report(message: Report): void {

@@ -1,5 +1,6 @@
 import { ServerResponse } from 'node:http';
 import type { Http2ServerResponse } from 'node:http2';
+import type { Socket } from 'node:net';
 import type { ClientResponse } from '../core/exchange.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { MutableHead } from './forwarder.ts';
@@ -72,9 +73,29 @@ export function closeAfterwards(response: ClientResponse): void {
   if (response instanceof ServerResponse) response.shouldKeepAlive = false;
 }
 
+/** The client pipelines, and the answer to an earlier request is still to go out. */
+function waitsForTurn(response: ClientResponse): response is ServerResponse {
+  return response instanceof ServerResponse && response.socket === null && !response.writableFinished;
+}
+
+/**
+ * Acts at once, or when the answers to earlier requests of a pipelining client have gone out.
+ * @returns what takes it back
+ */
+export function atTurn(response: ClientResponse, act: () => void): () => void {
+  if (!waitsForTurn(response)) {
+    act();
+    return () => {};
+  }
+  response.once('socket', act);
+  return () => response.removeListener('socket', act);
+}
+
 /** Passes a 1xx on, as far as Node's servers can: 102, and 103 with a `Link`. */
 export function writeInterim(response: ClientResponse, head: ResponseHead): void {
   if (response.headersSent || response.req.httpVersion === '1.0') return;
+  // Node would put it between the head of this response and its body (24.21), and late it is of no use.
+  if (waitsForTurn(response)) return;
   try {
     if (head.status === 102 && response instanceof ServerResponse) response.writeProcessing();
     else if (head.status === 102) (response as Http2ServerResponse).stream.additionalHeaders({ ':status': 102 });
@@ -82,6 +103,11 @@ export function writeInterim(response: ClientResponse, head: ResponseHead): void
   } catch {
     // A `Link` that Node does not take for one is not worth an answer: the final response is still to come.
   }
+}
+
+/** Tells the client to send its body. */
+export function writeContinue(response: ClientResponse): void {
+  if ('writeContinue' in response && !response.headersSent) response.writeContinue();
 }
 
 function hints(headers: readonly string[]): Record<string, string | string[]> {
@@ -114,11 +140,14 @@ export function writeTrailers(response: ClientResponse, trailers: readonly strin
 
 /**
  * Ends the client's connection (over HTTP/2, its stream) in the middle of a response, so that nobody takes what came for the
- * whole. Nothing can be said any more, so nothing is.
+ * whole. Nothing can be said any more, so nothing is. Answers to earlier requests of a pipelining client go out before.
  */
 export function cutResponse(response: ClientResponse): void {
-  if (response instanceof ServerResponse) response.destroy();
-  else response.stream?.close(2 /* INTERNAL_ERROR: RFC 9113 §7 */);
+  if (response instanceof ServerResponse) {
+    // Node closes for it only a socket that it has already, and would else write what it holds at its turn, and wait for more.
+    if (waitsForTurn(response)) response.once('socket', (socket: Socket) => socket.destroy());
+    response.destroy();
+  } else response.stream?.close(2 /* INTERNAL_ERROR: RFC 9113 §7 */);
 }
 
 /**

@@ -10,7 +10,14 @@ import {
 } from '../core/errors.ts';
 import type { FailureReason, Outcome, Sent } from '../core/outcome.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
-import { closeAfterwards, cutResponse, writeInterim, writeResponseHead } from './client-response.ts';
+import {
+  atTurn,
+  closeAfterwards,
+  cutResponse,
+  writeContinue,
+  writeInterim,
+  writeResponseHead,
+} from './client-response.ts';
 import type { Attempt, Endpoint, HttpExchange, MutableHead, OutcomeSink } from './forwarder.ts';
 import type { EngineParts } from './http1-engine.ts';
 import { Tunnel, writeSwitchingHead } from './upgrade.ts';
@@ -67,6 +74,8 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
   #status = 0;
   #tunnel: Tunnel | undefined = undefined;
   #onClientDrain: (() => void) | undefined = undefined;
+  /** The server's 100 may wait for earlier answers to go out: whoever is asked next says its own. */
+  #takeContinueBack: (() => void) | undefined = undefined;
 
   deadline: number;
   deadlineIndex = -1;
@@ -127,8 +136,13 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
     }
     // An unasked 100 answers our own framing, not the client's question.
     if (!exchange.expectContinue) return;
-    exchange.continued = true;
-    if ('writeContinue' in exchange.clientResponse) exchange.clientResponse.writeContinue();
+    this.#takeContinueBack?.();
+    this.#takeContinueBack = atTurn(exchange.clientResponse, () => {
+      if (!exchange.expectContinue) return;
+      exchange.continued = true;
+      writeContinue(exchange.clientResponse);
+      this.touch();
+    });
   }
 
   onBad(reason: string): void {
@@ -324,6 +338,7 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
     this.phase = 'over';
     this.#parts.deadlines.remove(this);
     this.upload?.stop();
+    this.#takeContinueBack?.();
     if (this.#onClientDrain) {
       this.exchange.clientResponse.removeListener('drain', this.#onClientDrain);
       this.resume();

@@ -273,10 +273,10 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
 
   /**
    * Makes one of the retries, on that server or on another. The slot is kept for the former and given back for the latter.
-   * @param refused the connection was: whoever is asked again at once would most likely refuse again
+   * @param refused the connection was
    */
   #retry(server: BackendServer, refused: boolean): void {
-    const { balancer, options, deadlines, environment } = this.core;
+    const { balancer, options } = this.core;
     const { persistent } = this;
     this.#retries++;
     const accepts = persistent ? server.acceptsPersistent : server.usable;
@@ -290,31 +290,45 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
       },
       options.retry,
     );
-    if (elsewhere) this.releaseSlot();
-    const retry = (): void => {
-      this.#turnAround = undefined;
-      if (elsewhere) this.#redispatch(server);
-      else this.#carry(server, false);
-    };
-    if (refused && (!elsewhere || balancer.activeCount <= 1)) {
-      const waitMs = turnAroundMs(this.timeouts.connectMs);
-      this.#turnAround = new Wait(deadlines, environment.now() + waitMs, retry);
-    } else retry();
+    if (!elsewhere) {
+      this.#pauseIf(refused, () => this.#carry(server, false));
+      return;
+    }
+    this.persistent = false;
+    this.releaseSlot();
+    this.#leave(server);
+    const alone = balancer.activeCount <= 1;
+    this.#pauseIf(refused && alone, () => this.#redispatch(server, refused && !alone));
   }
 
-  /** Another server than those that were tried, while one has room. */
-  #redispatch(server: BackendServer): void {
-    this.persistent = false;
-    const tried = this.#leave(server);
+  /**
+   * To another server than those that were tried, while one has room.
+   * @param patient before the same one is asked again, as all others are full, some time is to pass
+   */
+  #redispatch(server: BackendServer, patient: boolean): void {
     const isLast = this.#retries === this.core.options.retry.retries;
-    this.go(this.core.choice.again(this, tried, isLast && this.#onlyRefused));
+    const place = this.core.choice.again(this, this.#tried ?? [], isLast && this.#onlyRefused);
+    if (place === server && patient) this.#pauseIf(true, () => this.#redispatch(server, false));
+    else this.go(place);
+  }
+
+  /** A server that has refused would most likely refuse again at once. HAProxy: turn-around. */
+  #pauseIf(refused: boolean, goOn: () => void): void {
+    if (!refused) {
+      goOn();
+      return;
+    }
+    const { deadlines, environment } = this.core;
+    this.#turnAround = new Wait(deadlines, environment.now() + turnAroundMs(this.timeouts.connectMs), () => {
+      this.#turnAround = undefined;
+      goOn();
+    });
   }
 
   /** The server has failed: it is not asked again while another one has room. */
-  #leave(server: BackendServer): readonly BackendServer[] {
+  #leave(server: BackendServer): void {
     this.#tried ??= [];
     this.#tried.push(server);
-    return this.#tried;
   }
 
   protected releaseSlot(): void {

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { EvenkeelError } from '../core/errors.ts';
 import { Wait } from '../core/wait.ts';
+import { atTurn, writeContinue } from '../forward/client-response.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import { AnsweredExchange } from './answered-exchange.ts';
 import { takeIn } from './request-intake.ts';
@@ -98,16 +99,23 @@ export abstract class Reception extends AnsweredExchange {
   /** The choice depends on what the body begins with. HAProxy: as with `option http-buffer-request`. */
   #peekAtBody(): void {
     const { body, clientResponse: response } = this;
-    if (this.expectContinue && 'writeContinue' in response) {
-      this.continued = true;
-      response.writeContinue();
-    }
-    const wait = new Wait(this.core.deadlines, this.startedAt + this.timeouts.clientMs, () => {
-      const message = 'the client stopped sending its request';
-      this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout: 'client', message }));
-    });
+    let wait: Wait | undefined;
+    const expectBody = (): void => {
+      wait = new Wait(this.core.deadlines, this.core.environment.now() + this.timeouts.clientMs, () => {
+        const message = 'the client stopped sending its request';
+        this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout: 'client', message }));
+      });
+    };
+    if (this.expectContinue)
+      atTurn(response, () => {
+        if (this.over) return;
+        this.continued = true;
+        writeContinue(response);
+        expectBody();
+      });
+    else expectBody();
     body.peek(PEEK_BYTES, () => {
-      wait.end();
+      wait?.end();
       if (this.over) return;
       if (body.replayable) this.choose();
       else if (this.clientRequest.aborted) this.onClientGone();

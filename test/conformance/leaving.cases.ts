@@ -114,48 +114,6 @@ export const leavingCases: readonly Case[] = [
     },
   },
   {
-    name: 'pipelined requests are answered in their order',
-    needs: 'http1',
-    async run(stage) {
-      const { origin, front } = await stage.both(() => {});
-      const client = await front.client();
-      const exchanges = ['/1', '/2', '/3'].map((path) => client.start({ path }));
-      await origin.request(3);
-      for (const request of [...origin.requests].reverse()) request.socket.write(ok(request.target));
-      const answers = await Promise.all(exchanges.map(({ end }) => end));
-      assert.deepEqual(
-        answers.map(({ body }) => body),
-        ['/1', '/2', '/3'],
-      );
-    },
-  },
-  {
-    name: 'pipelined requests with bodies stay apart',
-    needs: 'http1',
-    async run(stage) {
-      const { origin, front } = await stage.both((request) =>
-        request.ended.then(() => request.reply(ok(request.target))),
-      );
-      const client = await front.client();
-      const exchanges = [
-        client.start({ path: '/1', method: 'POST', body: 'one' }),
-        client.start({ path: '/2', method: 'POST', body: 'two', framing: 'chunked' }),
-        client.start({ path: '/3', method: 'GET' }),
-      ];
-      const answers = await Promise.all(exchanges.map(({ end }) => end));
-      assert.deepEqual(
-        answers.map(({ body }) => body),
-        ['/1', '/2', '/3'],
-      );
-      const bodies = await Promise.all(origin.requests.map(async (request) => [request.target, await request.body()]));
-      assert.deepEqual(bodies.sort(), [
-        ['/1', 'one'],
-        ['/2', 'two'],
-        ['/3', ''],
-      ]);
-    },
-  },
-  {
     name: 'a client that half-closes after its request still gets its answer, or is taken for gone; nothing hangs',
     needs: 'http1',
     async run(stage) {

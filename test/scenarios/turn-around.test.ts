@@ -5,7 +5,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Pool, type PoolOptions, type RequestEvent } from '#src/index.ts';
-import { Origin, REFUSING } from '../support/origin.ts';
+import { Origin, ok, REFUSING } from '../support/origin.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -57,6 +57,26 @@ async function until(holds: () => boolean): Promise<void> {
 async function quiet(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
+
+test('where all others are full, the one that has refused is not asked again at once either', async (t) => {
+  const good = await Origin.start(() => {});
+  t.after(() => good.stop());
+  const { clock, pool, ended, connect, refused } = await scene(t, {
+    servers: [REFUSING, { address: good.url, maxconn: 1 }],
+  });
+  const first = (await connect()).start();
+  const held = await good.request(1);
+  const second = (await connect()).start();
+  await refused(2);
+  await quiet();
+  assert.deepEqual([pool.stats().servers['s1']?.econ, pool.stats().servers['s1']?.active], [2, 0]);
+  held.socket.write(ok());
+  await first.end;
+  clock.advance(1_010);
+  (await good.request(2)).socket.write(ok());
+  assert.equal((await second.end).status, 200);
+  assert.deepEqual([ended[1]?.retries, ended[1]?.server, ended[1]?.redispatched], [1, 's2', true]);
+});
 
 for (const [redispatch, held] of [
   [false, 1],

@@ -33,10 +33,16 @@ function says(text: string, then: 'keep' | 'end' | 'reset' = 'end'): Fault {
     asked: (socket) => {
       socket.write(text, 'latin1', () => {
         if (then === 'end') socket.end();
-        else if (then === 'reset') socket.resetAndDestroy();
+        else if (then === 'reset') reset(socket);
       });
     },
   };
+}
+
+/** Resets a connection; one that is ending is destroyed: Node would lose it, and leave it open for ever (24.21: EINVAL). */
+export function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 const keeps = (text: string): Fault => says(text, 'keep');
@@ -48,10 +54,10 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   ok: keeps(OK),
 
   refused: { refuses: true },
-  'accept-then-reset': { accepted: (socket) => socket.resetAndDestroy() },
+  'accept-then-reset': { accepted: reset },
   'accept-then-close': { accepted: (socket) => socket.end() },
   'request-then-close': { asked: (socket) => socket.end() },
-  'request-then-reset': { asked: (socket) => socket.resetAndDestroy() },
+  'request-then-reset': { asked: reset },
   'no-answer': { asked: () => {} },
   'stall-in-headers': keeps('HTTP/1.1 200 OK\r\nX-A: '),
   'stall-in-body': keeps(`${head('Content-Length: 50')}\r\n${BODY}`),
@@ -136,7 +142,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
 
   'close-on-reuse': { asked: (socket, { nth }) => (nth === 1 ? socket.write(OK) : socket.end()) },
-  'reset-on-reuse': { asked: (socket, { nth }) => (nth === 1 ? socket.write(OK) : socket.resetAndDestroy()) },
+  'reset-on-reuse': { asked: (socket, { nth }) => (nth === 1 ? socket.write(OK) : reset(socket)) },
   'close-after-idle': { asked: (socket) => answerAndEnd(socket, OK, 5) },
   'keep-alive-header-close': { asked: (socket) => answerAndEnd(socket, lengthy('Connection: close'), 1) },
   'fail-first-2': {
@@ -144,7 +150,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
   },
   'refuse-first-2-resets': {
     accepted: (socket, { nth }) => {
-      if (nth <= 2) socket.resetAndDestroy();
+      if (nth <= 2) reset(socket);
     },
     asked: (socket, { connection }) => connection.nth > 2 && socket.write(OK),
   },

@@ -44,6 +44,11 @@ export class RawClient implements Client {
     });
   }
 
+  /** Nothing is under way, and more may be asked. */
+  get usable(): boolean {
+    return this.#open.length === 0 && this.socket.writable;
+  }
+
   static async open(port: number, tlsOptions?: tls.ConnectionOptions): Promise<RawClient> {
     const socket = tlsOptions
       ? tls.connect({ port, host: '127.0.0.1', ...tlsOptions })
@@ -95,8 +100,12 @@ export class RawClient implements Client {
   }
 
   #onData(chunk: Buffer): void {
-    if (this.#open.length === 0) this.unasked += chunk.toString('latin1');
-    else this.#reader.push(chunk);
+    if (this.#open.length === 0) {
+      this.unasked += chunk.toString('latin1');
+      return;
+    }
+    this.#reader.push(chunk);
+    if (this.#open.length === 0 && this.#reader.midway) this.unasked += '(bytes behind the last answer)';
   }
 
   #onHead({ startLine, fields }: MessageHead): Framing {
@@ -145,6 +154,21 @@ function framingOf(status: number, method: string, fields: readonly Field[]): Fr
   return lengths[0] === undefined ? 'close' : Number(lengths[0]);
 }
 
+/** Resolves once a socket takes more, or is gone. Leaves no listener behind. */
+export function drained(socket: net.Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (!socket.writableNeedDrain || socket.destroyed) {
+      resolve();
+      return;
+    }
+    const done = (): void => {
+      socket.off('drain', done).off('close', done);
+      resolve();
+    };
+    socket.on('drain', done).on('close', done);
+  });
+}
+
 /** An exchange over a bare socket. */
 export class RawExchange extends ClientExchange {
   readonly method: string;
@@ -168,9 +192,7 @@ export class RawExchange extends ClientExchange {
   }
 
   async drained(): Promise<void> {
-    if (this.#socket.writableNeedDrain && !this.#socket.destroyed) {
-      await Promise.race([once(this.#socket, 'drain'), once(this.#socket, 'close')]);
-    }
+    await drained(this.#socket);
   }
 
   finish(trailers: readonly Field[] = []): void {
