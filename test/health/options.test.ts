@@ -46,6 +46,16 @@ test('defaults are those of HAProxy, and no check', () => {
   });
 });
 
+test('an agent has a pace of its own beside a check, and that of the check in its place', () => {
+  const beside = read({ check: true, agentCheck: true, agentPort: 9999, inter: '7s' });
+  assert.deepEqual([beside.check, beside.agent?.interMs], [tcpCheck, 2000]);
+  const instead = read({ check: { type: 'agent', port: 9999 }, inter: '7s', agentInter: '1s' });
+  assert.deepEqual([instead.check, instead.agent?.interMs], [undefined, 7000]);
+  const named = read({ check: 'own' }, { healthchecks: { own: { type: 'agent', port: 9999 } } });
+  assert.deepEqual([named.check, named.agent?.interMs], [undefined, 2000]);
+  assert.equal(read({ agentPort: 9999 }).agent, undefined);
+});
+
 test('fastinter and downinter follow inter', () => {
   const { interMs, fastinterMs, downinterMs } = read({ inter: '5s', downinter: 700 });
   assert.deepEqual([interMs, fastinterMs, downinterMs], [5000, 5000, 700]);

@@ -145,6 +145,21 @@ new Pool({ servers, defaultServer: { check: { type: 'http', expect: ['status 200
 new Pool({ servers, defaultServer: { check: async (server, { signal }) => server.weight > 0 && !signal.aborted } });
 new Pool({ servers, healthchecks: { db: { type: 'tcp' } }, defaultServer: { check: 'db' } });
 new Pool({ servers, defaultServer: { check: true }, httpchk: 'OPTIONS /x HTTP/1.0' });
+new Pool({ servers, defaultServer: { check: { type: 'agent', port: 9999, addr: '10.0.0.1', send: 'state\n' } } });
+new Pool({ servers: [{ address: 'a:1', agentCheck: true, agentPort: 9999 }], spreadChecks: 10, disableOn404: true });
+new Pool({ servers: [{ address: 'a:1', check: true, observe: 'layer7', errorLimit: 5, onError: 'mark-down' }] });
+new Pool({
+  servers: [
+    { address: 'a:1', name: 'a', check: true },
+    { address: 'a:2', track: 'a' },
+  ],
+});
+// @ts-expect-error an agent listens somewhere
+new Pool({ servers, defaultServer: { check: { type: 'agent' } } });
+// @ts-expect-error a server tracks another; all cannot
+new Pool({ servers, defaultServer: { track: 'a' } });
+// @ts-expect-error no such consequence
+new Pool({ servers, defaultServer: { check: true, observe: 'layer7', onError: 'shutdown' } });
 // @ts-expect-error no such type of check
 new Pool({ servers, defaultServer: { check: { type: 'icmp' } } });
 // @ts-expect-error a check over TCP has no uri
