@@ -74,8 +74,10 @@ export const observeCases: readonly Case[] = [
     name: 'the limit of all of a request is ours, not the server’s',
     async run(stage) {
       const origin = await stage.origin(() => {});
-      const front = await opened(stage, origin.url, {}, { timeout: { total: 30 } });
-      assert.equal((await front.send()).status, 504);
+      const front = await opened(stage, origin.url, {}, { timeout: { total: 500 } });
+      const sent = front.send();
+      await origin.request(1);
+      assert.equal((await sent).status, 504);
       assert.equal(front.stats().state, 'UP');
     },
   },
@@ -89,6 +91,7 @@ export const observeCases: readonly Case[] = [
       for (const [nth, path] of ['/waits', '/begins'].entries()) {
         const exchange = await front.start({ path });
         await origin.request(nth + 1);
+        if (path === '/begins') await exchange.until(() => exchange.answer.length > 0);
         exchange.leave();
         await front.event(nth + 1);
       }
