@@ -20,17 +20,21 @@ export function monitorEvents(core: PoolCore, monitor: () => Monitor, onDecided:
       changed(server);
       const wasUp = from === 'running' || from === 'starting';
       const isUp = to === 'running' || to === 'starting';
-      if (wasUp === isUp) return;
-      core.emit(isUp ? 'server:up' : 'server:down', {
-        server: server.name,
-        reason,
-        state: monitor().status(server),
-      });
+      if (wasUp !== isUp)
+        core.emit(isUp ? 'server:up' : 'server:down', {
+          server: server.name,
+          reason,
+          state: monitor().status(server),
+        });
+      if (to === 'stopped') core.markedDown(server as BackendServer);
+      else if (isUp && !wasUp) core.markedUp(server as BackendServer);
     },
     onAdminChange(server, { from, to, reason }) {
       if (to === 'maint') (server as BackendServer).connections.clear();
       changed(server);
       core.emit('server:state', { server: server.name, from, to, reason });
+      if (to === 'maint') core.markedDown(server as BackendServer);
+      else if (from === 'maint') core.markedUp(server as BackendServer);
     },
     onCheck(server, result, durationMs, byAgent) {
       const { code, status, description } = result;

@@ -89,7 +89,8 @@ export class PoolServer {
 
   /**
    * `drain` takes no new work and is still checked; `maint` also stops the checks and closes idle connections; `ready` undoes
-   * either. Work in flight goes on. Servers that track this one do the same. HAProxy: `set server <b>/<s> state`.
+   * either. Work in flight goes on, but for `maint` with `onMarkedDown`. Servers that track this one do the same. HAProxy:
+   * `set server <b>/<s> state`.
    * @throws {ConfigError} for another word
    */
   setState(state: AdminState): void {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { PoolOptions, ServerOptions } from '#src/index.ts';
-import { answersOk, REFUSING, response, type Script } from '../support/origin.ts';
+import { answersOk, ok, REFUSING, response, type Script } from '../support/origin.ts';
 import type { Case } from './case.ts';
 import { type OpenFront, type Stage, within } from './stage.ts';
 
@@ -119,6 +119,45 @@ export const observeCases: readonly Case[] = [
       assert.equal(front.stats().state, 'UP');
       await front.send({ path: '/500' });
       assert.equal(front.stats().state, 'DOWN');
+    },
+  },
+  ...(['no connection', 'no answer', 'a 500', 'a 500 to be tried again'] as const).map(
+    (what): Case => ({
+      name: `${what} that takes the server down, and its requests with it, is one of them`,
+      async run(stage) {
+        const origin = await stage.origin((request) => {
+          if (what === 'no answer') request.socket.end();
+          else request.reply(response(500));
+        });
+        const address = what === 'no connection' ? REFUSING : origin.url;
+        const retries = what === 'a 500 to be tried again' ? { retries: 2, retryOn: [500] as const } : {};
+        const front = await opened(
+          stage,
+          address,
+          { onMarkedDown: 'shutdown-sessions' },
+          retries as PoolOptions<never>,
+        );
+        assert.equal((await front.send()).status, 502);
+        const { flags, status } = await front.event();
+        assert.deepEqual([status, flags[0], front.events.length], [502, 'D', 1]);
+        assert.deepEqual([front.stats().state, front.stats().active], ['DOWN', 0]);
+      },
+    }),
+  ),
+  {
+    name: 'a hedge goes on for a request whose server its own error takes down',
+    async run(stage) {
+      const first = await stage.origin(() => {});
+      const second = await stage.origin(() => first.requests[0]?.socket.end());
+      const down = { ...WATCHED, onMarkedDown: 'shutdown-sessions' } as const;
+      const servers = [{ address: first.url, ...down }, second.url];
+      const front = await stage.open({ servers, hedge: { after: '20ms', budget: 1 } });
+      front.pool.on('server:down', () => second.requests[0]?.reply(ok('hedge')));
+      const { status, body } = await front.send();
+      assert.deepEqual([status, body, second.requests.length], [200, 'hedge', 1]);
+      const { server, retries, hedges } = await front.event();
+      assert.deepEqual([server, retries, hedges], ['s2', 0, 1]);
+      assert.deepEqual([front.stats('s1').state, front.stats('s1').active, front.stats('s2').active], ['DOWN', 0, 0]);
     },
   },
   {
