@@ -31,6 +31,8 @@ export class RequestBody {
   #ended = false;
   #broken = false;
   #reading = false;
+  /** It was on its way to somebody else, and is held up. */
+  #heldUp = false;
   #sink: BodySink | undefined;
   #peek: { readonly limit: number; readonly done: () => void } | undefined = undefined;
 
@@ -63,8 +65,16 @@ export class RequestBody {
   /** A body still to be read; up to `limit` bytes of it are kept, while `memory` has room for them. */
   static from(source: ClientRequest, framing: RequestFraming, limit: number, memory: BodyMemory): RequestBody {
     // Somebody else listens to it, and has it flow from the next tick on: before a server is there to take it.
-    if (source.readableFlowing) source.pause();
-    return new RequestBody(framing, source, limit, memory);
+    const body = new RequestBody(framing, source, limit, memory);
+    body.#heldUp = source.readableFlowing === true;
+    if (body.#heldUp) source.pause();
+    return body;
+  }
+
+  /** Nobody will take it here: what was held up before anything was read goes on as it was. */
+  letGo(): void {
+    if (this.#heldUp && !this.#reading) this.#source?.resume();
+    this.#heldUp = false;
   }
 
   /** All that was read is still held, so that it can be sent again. */

@@ -71,7 +71,7 @@ function aborted(signal: AbortSignal): EvenkeelError {
 
 const signals = new AbortSignals();
 
-/** A caller that waits for a slot. */
+/** A caller that waits for a slot. It counts as load, as the lease will that comes of it. */
 class Acquisition implements Queued, Abortable {
   readonly lease: Promise<Lease>;
   readonly #core: PoolCore;
@@ -88,7 +88,10 @@ class Acquisition implements Queued, Abortable {
     ({ promise: this.lease, resolve: this.#resolve, reject: this.#reject } = Promise.withResolvers<Lease>());
     const now = core.environment.now();
     this.#waiter = core.admission.wait(this, queue, core.priorityOf(request.context), now, request.timeoutMs);
-    if (request.signal) signals.watch(request.signal, this);
+    const { signal } = request;
+    if (!signal) return;
+    signals.watch(signal, this);
+    if (signal.aborted) this.onAbort(signal); // by a function of the user's that was asked meanwhile
   }
 
   chooseAnew(): Place {

@@ -70,10 +70,9 @@ export class Admission {
   serve(server: BackendServer): void {
     if (this.#waiting === 0) return;
     const { line } = server;
-    const helps = this.#options.balancer.hasItsTurn(server);
     while (!server.saturated) {
       const own = line.first;
-      const any = helps ? this.shared.first : undefined;
+      const any = this.#options.balancer.hasItsTurn(server) ? this.shared.first : undefined;
       const next = own && !(any && any.key < own.key) ? own : any;
       if (!next) return;
       this.#grant(next, server);
@@ -112,8 +111,10 @@ export class Admission {
       moved.push(first);
     }
     for (const waiter of moved) {
-      if (waiter.deadlineIndex === -1) continue; // a function of the user's, asked on the way, has made it leave
+      // Functions of the user's are called on the way, which may have any of them leave.
+      if (waiter.left) continue;
       const place = this.#placeAnew(waiter);
+      if (waiter.left) continue;
       if (place instanceof RequestQueue) this.#enter(waiter, place);
       else {
         this.#options.deadlines.remove(waiter);

@@ -17,6 +17,7 @@ export abstract class AnsweredExchange extends ClientExchange {
     let { status } = error;
     this.releaseSlot();
     try {
+      if (this.arrival.decline) body.letGo();
       if (this.arrival.decline?.(error, !body.touched)) {
         // Behind the framework's answer Node reads on only what nobody has begun to read.
         if (body.touched) body.drain(DRAIN_BYTES, () => this.clientRequest.destroy());

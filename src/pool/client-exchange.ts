@@ -7,6 +7,7 @@ import { RequestBody } from '../forward/body-replay.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import type { Leaver } from './client-sessions.ts';
 import type { PoolCore } from './pool-core.ts';
+import type { Priority } from './priority.ts';
 import { isIdempotent } from './request-intake.ts';
 import type { RequestTimeouts } from './resolve-options.ts';
 import type { Treatment } from './rule-treatment.ts';
@@ -36,8 +37,7 @@ export abstract class ClientExchange implements RequestContext, Leaver, Treatmen
 
   // What rules may change.
   timeouts: RequestTimeouts;
-  priorityClass = 0;
-  priorityOffset = 0;
+  priority: Priority | undefined = undefined;
   l7RetryDisabled = false;
 
   constructor(core: PoolCore, request: ClientRequest, response: ClientResponse, arrival: Arrival) {

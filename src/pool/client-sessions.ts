@@ -1,4 +1,4 @@
-import type { Http2Session, ServerHttp2Stream } from 'node:http2';
+import type { Http2ServerRequest, Http2Session } from 'node:http2';
 import { Socket } from 'node:net';
 import { ClientSession } from '../connections/connection-pool.ts';
 import type { ClientRequest, ClientResponse } from '../core/exchange.ts';
@@ -11,6 +11,10 @@ export interface Leaver {
 
 /** A client's connection, with the session that a pool has noted on it. */
 type ClientConnection = (Socket | Http2Session) & Record<symbol, OpenSession | undefined>;
+/** The client's connection is gone or, over HTTP/2, its stream. Whoever is to be told of it may not have been told yet. */
+export function hasLeft(request: ClientRequest): boolean {
+  return 'stream' in request ? request.stream.closed || request.stream.destroyed : request.socket.destroyed;
+}
 
 /** One client connection with the exchanges it has open: one, or with pipelining several. */
 class OpenSession extends ClientSession implements Listed {
@@ -59,20 +63,16 @@ export class ClientSessions {
   /** Takes note of an exchange; `undefined` where there is no connection (injected requests). */
   enter(request: ClientRequest, response: ClientResponse, leaver: Leaver): ClientSession | undefined {
     if (this.#closed) return undefined; // it is refused at once
-    if (request.httpVersionMajor === 2 && 'stream' in request)
-      return this.#enterStream(request.stream, response, leaver);
+    if (request.httpVersionMajor === 2 && 'stream' in request) return this.#enterStream(request, response, leaver);
     const socket = request.socket as Socket & ClientConnection;
     if (!(socket instanceof Socket)) {
-      response.on('close', () => leaver.onClientGone());
+      whenClosed(request, response, leaver);
       return undefined;
     }
-    let session = socket[this.#key];
-    if (!session) {
-      session = this.#meet(socket);
-      if (socket.destroyed) process.nextTick(goneAlready, leaver);
-    }
+    const session = socket[this.#key] ?? this.#meet(socket);
     session.requests++;
     session.add(leaver);
+    if (hasLeft(request)) process.nextTick(goneAlready, leaver);
     return session;
   }
 
@@ -93,9 +93,9 @@ export class ClientSessions {
   }
 
   /** A stream of HTTP/2 ends by itself; what is private to its client lives as long as the connection. */
-  #enterStream(stream: ServerHttp2Stream, response: ClientResponse, leaver: Leaver): ClientSession | undefined {
-    response.on('close', () => leaver.onClientGone());
-    const connection = stream.session as (Http2Session & Record<symbol, OpenSession | undefined>) | undefined;
+  #enterStream(request: Http2ServerRequest, response: ClientResponse, leaver: Leaver): ClientSession | undefined {
+    whenClosed(request, response, leaver);
+    const connection = request.stream.session as (Http2Session & Record<symbol, OpenSession | undefined>) | undefined;
     if (!connection) return undefined;
     let session = connection[this.#key];
     if (!session) {
@@ -127,4 +127,10 @@ function endSession(key: symbol, open: ExchangeList<OpenSession>): (this: Client
 
 function goneAlready(leaver: Leaver): void {
   leaver.onClientGone();
+}
+
+/** A middleware may have kept the request for longer than its client has stayed. */
+function whenClosed(request: ClientRequest, response: ClientResponse, leaver: Leaver): void {
+  if (hasLeft(request)) process.nextTick(goneAlready, leaver);
+  else response.on('close', () => leaver.onClientGone());
 }

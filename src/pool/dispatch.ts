@@ -9,6 +9,7 @@ import { showFailure } from './failure-evidence.ts';
 import type { Hedge } from './hedge.ts';
 import { Hedges } from './hedges.ts';
 import { QueuedExchange } from './queued-exchange.ts';
+import type { Place } from './request-queue.ts';
 import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
 import type { Ruling } from './rule-answers.ts';
 import { fieldsOf, listOf } from './rule-fields.ts';
@@ -64,6 +65,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     if (rules) {
       const response = { status: head.status, headers: fieldsOf(head.headers) };
       this.ruling = rules.apply({ ...this.context, response }, response.headers, this, this.core.reportFault);
+      if (this.over) return { kind: 'client-gone', flags: 'CH' }; // a function of the user's has ended it
       if (this.ruling) return { kind: 'ruled' };
       head.headers = listOf(response.headers, head.headers, this.core.reportFault);
       if (Number.isInteger(response.status) && response.status >= 200 && response.status <= 599)
@@ -99,14 +101,10 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   /** Takes from a server what it has of this request. Gives whether that was the end of the request: no hedge goes on. */
   cutOn(server: BackendServer, by: CutBy): boolean {
     if (this.over) return false;
-    this.#hedges?.giveUp(server);
+    this.#hedges?.endOn(server);
     if (!this.#holdsSlot || this.#server !== server) return false;
-    const hedge = this.#hedges?.next();
-    if (hedge) {
-      this.#leave(server);
-      this.adopt(hedge);
-    } else this.cut(by);
-    return !hedge;
+    this.#goOn(server, () => this.cut(by));
+    return this.over;
   }
 
   protected onTotalTimeout(): void {
@@ -152,6 +150,10 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     if (outcome.kind === 'failed') this.#noteFailure(outcome, server, attemptedAt);
     else if (outcome.kind === 'discarded') this.#noteDiscarded(outcome.status, server, attemptedAt);
     this.#leave(server);
+  }
+
+  override chooseAnew(): Place {
+    return this.#tried ? this.#chooseAgain() : super.chooseAnew();
   }
 
   protected carry(server: BackendServer): void {
@@ -310,13 +312,17 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.#pauseIf(refused && alone, () => this.#redispatch(server, refused && !alone));
   }
 
+  #chooseAgain(): Place {
+    const isLast = this.#retries === this.core.options.retry.retries;
+    return this.core.choice.again(this, this.#tried ?? [], isLast && this.#onlyRefused);
+  }
+
   /**
    * To another server than those that were tried, while one has room.
    * @param patient before the same one is asked again, as all others are full, some time is to pass
    */
   #redispatch(server: BackendServer, patient: boolean): void {
-    const isLast = this.#retries === this.core.options.retry.retries;
-    const place = this.core.choice.again(this, this.#tried ?? [], isLast && this.#onlyRefused);
+    const place = this.#chooseAgain();
     if (place === server && patient) this.#pauseIf(true, () => this.#redispatch(server, false));
     else this.go(place);
   }
@@ -351,8 +357,8 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.over = true;
     this.#attempt = undefined;
     this.tarpit?.end();
+    this.bodyWait?.end();
     this.total?.end();
-    this.peeking?.end();
     this.#turnAround?.end();
     this.body.forget();
     this.releaseSlot();

@@ -23,7 +23,7 @@ export interface HedgeOwner {
  */
 export class Hedge implements HttpExchange, OutcomeSink {
   readonly server: BackendServer;
-  readonly attemptedAt: number;
+  attemptedAt: number;
   /** `undefined` before it has begun. */
   attempt: Attempt | undefined = undefined;
   /** It has taken the place of the first attempt. */
@@ -40,7 +40,7 @@ export class Hedge implements HttpExchange, OutcomeSink {
     this.attemptedAt = now;
   }
 
-  /** While the first attempt is under way, a response that is as good as none loses to whatever that brings. */
+  /** While another attempt is under way, a response that is as good as none loses to whatever that brings. */
   repeatsAfter(status: number, sent: Sent): boolean {
     return this.adopted ? this.#request.repeatsAfter(status, sent) : this.#owner.outlives(status);
   }

@@ -22,7 +22,7 @@ export class Hedges implements Expiring, HedgeOwner {
   readonly #request: HttpDispatch;
   readonly #underWay: Hedge[] = [];
   #delayMs = 0;
-  /** The request's own attempt is under way. */
+  /** The first attempt, or a retry, is under way, and no hedge has taken its place. */
   #firstRuns = false;
 
   private constructor(core: PoolCore, hedging: Hedging, request: HttpDispatch) {
@@ -38,8 +38,9 @@ export class Hedges implements Expiring, HedgeOwner {
     // Not by `idempotent`: that a POST may be sent again when it failed does not mean that it is to be sent twice.
     if (!hedging || !isIdempotent(request.method) || request.upgrade !== undefined || request.expectContinue)
       return undefined;
-    // The client is authenticated to one server.
-    return request.session?.preferred ? undefined : new Hedges(core, hedging, request);
+    // It is not to be sent twice, or belongs to one server, or its client is authenticated to one.
+    if (request.l7RetryDisabled || request.persistent || request.session?.preferred) return undefined;
+    return new Hedges(core, hedging, request);
   }
 
   /** The request's own attempt has begun. */
@@ -74,24 +75,25 @@ export class Hedges implements Expiring, HedgeOwner {
   end(): void {
     this.#firstRuns = false;
     this.#core.deadlines.remove(this);
-    for (let hedge = this.#underWay.pop(); hedge; hedge = this.#underWay.pop()) {
-      hedge.attempt?.abort();
-      this.#core.free(hedge.server);
+    for (let hedge = this.#underWay.pop(); hedge; hedge = this.#underWay.pop()) this.#drop(hedge);
+  }
+
+  /** Ends those on a server that is not to be used any longer. */
+  endOn(server: BackendServer): void {
+    for (const hedge of this.#underWay.filter((each) => each.server === server)) {
+      this.#underWay.splice(this.#underWay.indexOf(hedge), 1);
+      this.#drop(hedge);
     }
+  }
+
+  #drop(hedge: Hedge): void {
+    hedge.attempt?.abort();
+    this.#core.free(hedge.server);
   }
 
   /** Some are, beside the first attempt. */
   get underWay(): boolean {
     return this.#underWay.length > 0;
-  }
-
-  /** Those on this server are, the request's own attempt is not. */
-  giveUp(server: BackendServer): void {
-    for (const hedge of this.#underWay.filter((each) => each.server === server)) {
-      this.#underWay.splice(this.#underWay.indexOf(hedge), 1);
-      hedge.attempt?.abort();
-      this.#core.free(server);
-    }
   }
 
   /** No response so far. */
@@ -118,8 +120,9 @@ export class Hedges implements Expiring, HedgeOwner {
     if (++this.sent < this.#hedging.max) this.#wait(now);
   }
 
+  /** Beside a hedge that has taken nobody's place there always is another attempt. */
   outlives(status: number): boolean {
-    return this.#firstRuns && this.#core.options.retry.statuses.has(status);
+    return this.#core.options.retry.statuses.has(status);
   }
 
   onWon(hedge: Hedge): void {
@@ -135,6 +138,7 @@ export class Hedges implements Expiring, HedgeOwner {
 
   onLost(hedge: Hedge, outcome: Outcome): void {
     if (outcome.kind === 'failed' && outcome.onReusedConnection && outcome.reason === 'empty-response') {
+      hedge.attemptedAt = this.#core.environment.now();
       this.#carry(hedge, true);
       return;
     }

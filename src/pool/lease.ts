@@ -20,6 +20,7 @@ export class LeaseSlot {
   #released = false;
   listIndex = -1;
 
+  /** Whoever asked for it is part of the pool's load already; `free` ends that. */
   constructor(core: PoolCore, server: BackendServer) {
     this.#core = core;
     this.server = server;

@@ -1,6 +1,6 @@
 import { EvenkeelError } from '../core/errors.ts';
 import type { BackendServer } from './backend-server.ts';
-import type { Priority } from './priority.ts';
+import { hasLeft } from './client-sessions.ts';
 import { Reception } from './reception.ts';
 import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
 
@@ -24,12 +24,18 @@ export abstract class QueuedExchange extends Reception implements Queued {
   }
 
   protected go(place: Place): void {
+    if (this.over) return; // a function of the user's that was asked for the place has ended it
     if (place instanceof EvenkeelError) this.fail(place);
     else if (place instanceof RequestQueue) this.#wait(place);
     else this.carry(place);
   }
 
   onTurn(server: BackendServer): void {
+    // The slot may be that of another request of the same client, which was told first that it has left.
+    if (hasLeft(this.clientRequest)) {
+      this.onClientGone();
+      return;
+    }
     this.#stopWaiting();
     this.carry(server);
   }
@@ -49,15 +55,12 @@ export abstract class QueuedExchange extends Reception implements Queued {
 
   #wait(queue: RequestQueue): void {
     const { admission, environment } = this.core;
-    if (admission.full) this.fail(new EvenkeelError('EK_QUEUE_FULL'));
-    else this.#waiter = admission.wait(this, queue, this.#priority, environment.now(), this.timeouts.queueMs);
-  }
-
-  /** What rules have said of it, else what the option `priority` says. */
-  get #priority(): Priority {
-    const { priorityClass, priorityOffset } = this;
-    const ruled = priorityClass !== 0 || priorityOffset !== 0;
-    return ruled ? { class: priorityClass, offset: priorityOffset } : this.core.priorityOf(this);
+    if (admission.full) {
+      this.fail(new EvenkeelError('EK_QUEUE_FULL'));
+      return;
+    }
+    const priority = this.priority ?? this.core.priorityOf(this);
+    if (!this.over) this.#waiter = admission.wait(this, queue, priority, environment.now(), this.timeouts.queueMs);
   }
 
   #stopWaiting(): void {

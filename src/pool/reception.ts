@@ -27,7 +27,7 @@ export abstract class Reception extends AnsweredExchange {
   /** It waits in there for the answer of a rule. */
   protected tarpit: Wait | undefined = undefined;
   /** It waits for the beginning of its body. */
-  protected peeking: Wait | undefined = undefined;
+  protected bodyWait: Wait | undefined = undefined;
   /** The answer of a rule, in place of a server's. */
   protected ruling: Ruling | undefined = undefined;
 
@@ -101,23 +101,25 @@ export abstract class Reception extends AnsweredExchange {
   /** The choice depends on what the body begins with. HAProxy: as with `option http-buffer-request`. */
   #peekAtBody(): void {
     const { body, clientResponse: response } = this;
+    let come = false;
     const expectBody = (): void => {
-      this.peeking = new Wait(this.core.deadlines, this.core.environment.now() + this.timeouts.clientMs, () => {
+      this.bodyWait = new Wait(this.core.deadlines, this.core.environment.now() + this.timeouts.clientMs, () => {
         const message = 'the client stopped sending its request';
         this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout: 'client', message }));
       });
     };
     if (this.expectContinue)
       atTurn(response, () => {
-        if (this.over) return;
+        if (this.over || come) return; // it did not wait for long
         this.continued = true;
         writeContinue(response);
         expectBody();
       });
     else expectBody();
     body.peek(PEEK_BYTES, () => {
+      come = true;
       if (this.over) return;
-      this.peeking?.end();
+      this.bodyWait?.end();
       if (body.replayable) this.choose();
       else if (this.clientRequest.aborted) this.onClientGone();
       else this.fail(new EvenkeelError('EK_ABORTED', { status: 400, flags: 'CH', message: BROKEN_BODY }));

@@ -44,6 +44,11 @@ export class Waiter extends HeapItem implements Expiring {
     this.#expire = expire;
   }
 
+  /** It waits no more: neither in a queue nor on its way from one to another. */
+  get left(): boolean {
+    return this.deadlineIndex === -1;
+  }
+
   onDeadline(): void {
     this.#expire(this);
   }

@@ -10,10 +10,8 @@ import type { RequestTimeouts } from './resolve-options.ts';
 /** How one request is treated, as far as rules may change it. */
 export interface Treatment {
   timeouts: RequestTimeouts;
-  /** Requests of a lower class leave a queue first. HAProxy: `set-priority-class`. */
-  priorityClass: number;
-  /** Milliseconds that a request is taken to have come later than it did. HAProxy: `set-priority-offset`. */
-  priorityOffset: number;
+  /** Its place in queues; `undefined`: no rule has said. HAProxy: `set-priority-class`, `set-priority-offset`. */
+  priority: Priority | undefined;
   /** Nothing but a failed connection lets it be tried again. HAProxy: `disable-l7-retry`. */
   l7RetryDisabled: boolean;
   /** The target as the client wrote it. */
@@ -96,9 +94,8 @@ export function readPriorityRule<Context>(
   return (_context, treatment) => prioritise(treatment, priority);
 }
 
-function prioritise(treatment: Treatment, { class: priorityClass, offset }: Priority): void {
-  if (priorityClass !== undefined) treatment.priorityClass = priorityClass;
-  if (offset !== undefined) treatment.priorityOffset = offset;
+function prioritise(treatment: Treatment, priority: Priority): void {
+  treatment.priority = { ...treatment.priority, ...priority };
 }
 
 /** Reads `disableL7Retry`. */

@@ -47,7 +47,7 @@ test('it says when a server goes down, when none is left, and when one comes bac
     response.statusCode = healthy ? 200 : 500;
     response.end();
   });
-  const command = new CommandProcess(t, [`${a.url};name=a`, '--listen=0', '--check=/healthz', '--inter=20ms']);
+  const command = new CommandProcess(t, [`${a.url};name=a`, '--listen=0', '--check=/healthz', '--inter=250ms']);
   const url = await command.url();
   healthy = false;
   const [down] = await command.says(/^\S+Z a DOWN: .*\n/m);

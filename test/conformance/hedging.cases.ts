@@ -35,10 +35,13 @@ function assertUnharmed(front: OpenFront, ...names: string[]): void {
 
 /** Waits for what the pool has still to hear of. */
 async function eventually(holds: () => boolean): Promise<void> {
+  let late = false; // or it would look for ever
   const looking = async (): Promise<void> => {
-    while (!holds()) await setImmediate();
+    while (!holds() && !late) await setImmediate();
   };
-  await within(looking(), String(holds));
+  await within(looking(), String(holds)).finally(() => {
+    late = true;
+  });
 }
 
 /** Once a request that came after all others is hedged, they would have been, too. */
@@ -235,17 +238,70 @@ export const hedgingCases: readonly Case[] = [
     },
   },
   {
-    name: 'a server taken out from under the hedge or the first attempt leaves the other to go on alone',
+    name: 'a server that is removed takes its own attempt with it when the grace time is over, and the request with the last',
     async run(stage) {
-      for (const removed of ['s2', 's1']) {
+      for (const [gone, left] of [
+        ['s1', 's2'],
+        ['s2', 's1'],
+      ] as const) {
         const { first, second, front } = await race(stage, silent, silent);
         const exchange = await front.start();
-        const [one, other] = [await first.request(1), await second.request(1)];
-        assert.deepEqual(await front.pool.removeServer(removed, { graceMs: 1 }), { cut: 0, leaked: 0 });
-        await soonClosed(removed === 's2' ? second : first);
-        await (removed === 's2' ? one : other).reply(ok('alone'));
-        assert.equal((await exchange.end).body, 'alone');
+        const answers = left === 's1' ? await first.request(1) : await second.request(1);
+        await second.request(1);
+        assert.deepEqual(await front.pool.removeServer(gone, { graceMs: 1 }), { cut: 0, leaked: 0 });
+        await soonClosed(gone === 's1' ? first : second);
+        assert.equal(front.stats(left).active, 1);
+        answers.socket.write(ok(left));
+        assert.equal((await exchange.end).body, left);
+        assert.equal((await front.event()).server, left);
+
+        const last = await front.start();
+        await (left === 's1' ? first : second).request(2);
+        assert.deepEqual(await front.pool.removeServer(left, { graceMs: 1 }), { cut: 1, leaked: 0 });
+        assert.equal((await last.end).status, 503);
       }
+    },
+  },
+  {
+    name: 'what belongs to one server, and what is not to be sent twice, is not hedged',
+    async run(stage) {
+      const both = await race(stage, silent, silent, {
+        balance: 'first',
+        useServer: ({ url }) => (url === '/bound' ? 's1' : undefined),
+        httpRequest: [{ disableL7Retry: true, if: ({ url }) => url === '/once' }],
+      });
+      const { first, front } = both;
+      const exchanges = [await front.start({ path: '/bound' }), await front.start({ path: '/once' })];
+      const requests = [await first.request(1), await first.request(2)];
+      await pastHedging(both);
+      for (const request of requests) await request.reply(ok());
+      for (const exchange of exchanges) assert.equal((await exchange.end).status, 200);
+    },
+  },
+  {
+    name: 'a response that is as good as none loses to a hedge that has taken the place of the first attempt',
+    async run(stage) {
+      const script: Script = (request) => request.target === '/warm' && request.reply(ok());
+      const origins = [await stage.origin(script), await stage.origin(script), await stage.origin(script)];
+      const front = await stage.open({
+        servers: origins.map(({ url }) => url),
+        balance: 'first',
+        hedge: { after: '100ms', max: 2, budget: 1 },
+        retryOn: [503],
+        retries: 0,
+      });
+      // A hedge costs as much as a request pays.
+      for (let i = 0; i < 3; i++) await front.send({ path: '/warm' });
+      const exchange = await front.start();
+      const asked = (origin: Origin) => origin.requests.find(({ target }) => target === '/');
+      await eventually(() => origins.every((origin) => asked(origin)));
+      const [first, second, third] = origins.map(asked);
+      first?.socket.destroy();
+      await eventually(() => front.stats('s1').active === 0);
+      third?.socket.write('HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n');
+      await eventually(() => front.stats('s3').responses['5xx'] === 1);
+      second?.socket.write(ok('second'));
+      assert.equal((await exchange.end).body, 'second');
     },
   },
   {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { RequestContext } from '#src/index.ts';
+import type { Handler } from '../support/fronts.ts';
 import { type Origin, ok } from '../support/origin.ts';
 import type { Case } from './case.ts';
 import { type OpenFront, type Stage, within } from './stage.ts';
@@ -23,6 +24,10 @@ async function queued(front: OpenFront, count: number): Promise<void> {
     while (front.pool.stats().queued !== count) await new Promise((resolve) => setImmediate(resolve));
   };
   await within(look(), `${count} in the queue`);
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Facts §4.1 to §4.5: limits and queues. */
@@ -56,6 +61,26 @@ export const queueCases: readonly Case[] = [
       for (const exchange of waiting) assert.equal((await exchange.end).status, 200);
       const order = origin.requests.slice(1).map(({ target }) => target);
       assert.deepEqual(order, ['/-1', '/0', '/5', '/5?b']);
+    },
+  },
+  {
+    name: 'a rule that says class 0 goes before the option priority, too',
+    async run(stage) {
+      const { origin, front, release } = await full(stage, {
+        priority: ({ url }: RequestContext) => ({ class: url === '/ruled' ? 9 : 5 }),
+        httpRequest: [{ setPriority: { class: 0 }, if: ({ url }: RequestContext) => url === '/ruled' }],
+      });
+      const waiting = [];
+      for (const [index, path] of ['/', '/ruled'].entries()) {
+        waiting.push(await front.start({ path }));
+        await queued(front, index + 1);
+      }
+      release();
+      for (const exchange of waiting) assert.equal((await exchange.end).status, 200);
+      assert.deepEqual(
+        origin.requests.slice(1).map(({ target }) => target),
+        ['/ruled', '/'],
+      );
     },
   },
   {
@@ -109,6 +134,98 @@ export const queueCases: readonly Case[] = [
       assert.equal((await front.event()).flags, 'SC');
       release();
       await front.event(2);
+    },
+  },
+  {
+    name: 'a pipelined request that waits leaves with its client: the slot of the one before is not for it',
+    needs: 'http1',
+    async run(stage) {
+      const origin = await stage.origin(() => {});
+      const front = await stage.open({ servers: [{ address: origin.url, maxconn: 1 }] });
+      const client = await front.raw();
+      client.socket.write('GET /1 HTTP/1.1\r\nHost: a\r\n\r\nPUT /2 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n');
+      await origin.request(1);
+      await queued(front, 1);
+      client.leave();
+      await front.event(2);
+      assert.deepEqual(front.events.map(({ url, flags }) => `${url} ${flags}`).sort(), ['/1 CH', '/2 CQ']);
+      assert.equal(front.stats().stot, 1);
+    },
+  },
+  {
+    name: 'a client that had left before the pool got its request is forgotten, too: CQ',
+    needs: 'before',
+    async run(stage) {
+      const held: (() => void)[] = [];
+      const before: Handler = (request, _response, next) => {
+        if (request.url === '/late') held.push(next);
+        else next();
+      };
+      const origin = await stage.origin((request) => request.nth === 1 && request.reply(ok()));
+      const front = await stage.open({ servers: [{ address: origin.url, maxconn: 1 }] }, { before: [before] });
+      const client = await front.client();
+      assert.equal((await client.send()).status, 200); // the pool knows the connection
+      await front.start();
+      const holds = await origin.request(2);
+      const late = client.start({ path: '/late' });
+      await until(() => held.length === 1);
+      late.leave();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      held[0]?.();
+      const { status, flags } = await front.event(2);
+      assert.deepEqual([status, flags, front.pool.stats().queued], [499, 'CQ', 0]);
+      holds.socket.write(ok());
+      await front.event(3);
+    },
+  },
+  {
+    name: 'onUnavailable next: after a wait in vain the next middleware has the whole body, also one that flowed before',
+    needs: ['before', 'next'],
+    async run(stage) {
+      const before: Handler = (request, _response, next) => {
+        request.on('data', () => {});
+        next();
+      };
+      const behind: Handler = (request, response) => {
+        let body = '';
+        request.on('data', (chunk) => (body += chunk));
+        request.on('end', () => response.end(`behind ${body}`));
+      };
+      const origin = await stage.origin(() => {});
+      const front = await stage.open(
+        { servers: [{ address: origin.url, maxconn: 1 }], timeout: { queue: 60 } },
+        { before: [before], behind, middleware: { onUnavailable: 'next' } },
+      );
+      await front.start();
+      const holds = await origin.request(1);
+      const answer = await front.send({ method: 'POST', body: 'abcdef' });
+      assert.deepEqual([answer.status, answer.body, (await front.event()).flags], [200, 'behind abcdef', 'sQ']);
+      holds.socket.write(ok());
+      await front.event(2);
+    },
+  },
+  {
+    name: 'a retry that waits, and has to wait elsewhere, does not come back to the server it was bound to',
+    async run(stage) {
+      const dying = await stage.origin(({ socket }) => socket.destroy());
+      const busy = await stage.origin(() => {});
+      const free = await stage.origin();
+      const front = await stage.open({
+        servers: [dying.url, { address: busy.url, maxconn: 1 }, { address: free.url, disabled: true }],
+        balance: 'uri',
+        useServer: ({ url }) => (url === '/held' ? 's2' : 's1'),
+        retries: 2,
+      });
+      const held = await front.start({ path: '/held' });
+      const holds = await busy.request(1);
+      const bound = await front.start();
+      await queued(front, 1);
+      front.pool.server('s3').setState('ready');
+      front.pool.server('s2').setState('maint');
+      assert.equal((await bound.end).status, 200);
+      assert.deepEqual([dying.requests.length, free.requests.length], [1, 1]);
+      holds.socket.write(ok());
+      await held.end;
     },
   },
   {

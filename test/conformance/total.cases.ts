@@ -23,11 +23,13 @@ export const totalCases: readonly Case[] = [
         retryOn: 'response-timeout',
         retries: 100,
       });
-      assert.equal((await front.send()).status, 504);
+      const { status } = await front.send();
       const { timeout, retries } = await front.event();
       assert.equal(timeout, 'total');
       assert.ok(retries >= 1 && retries <= 3, `${retries} retries`);
-      assert.equal(origin.requests.length, retries + 1);
+      // The last retry may have been connecting still, or on its way.
+      assert.ok(status === 503 || status === 504, `${status}`);
+      assert.ok([retries, retries + 1].includes(origin.requests.length), `${origin.requests.length} attempts`);
     },
   },
   {

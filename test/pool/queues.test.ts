@@ -412,6 +412,29 @@ describe('limits that move', () => {
     counter.clock.advance(1_000);
     assert.equal(await counter.heard(), '3:a');
   });
+  for (const fullconn of [10, 20, 30])
+    test(`minconn: whoever raises the load has the slot that comes of it, and a turn raises none; fullconn ${fullconn}`, async () => {
+      const servers = [{ name: 'a', address: '127.0.0.1:1', minconn: 1, maxconn: 10 }];
+      const counter = new Counter('', { servers, fullconn });
+      const { pool } = counter;
+      const slots = (): number => {
+        const load = pool.stats().leases + counter.waiting;
+        return Math.min(load, 10, Math.max(1, Math.floor((load * 10) / fullconn)));
+      };
+      for (let i = 0; i < 40; i++) {
+        counter.ask(`${i}`);
+        await counter.heard();
+        assert.equal(pool.server('a').active, slots(), `${i + 1} in the pool`);
+      }
+      while (pool.server('a').active > 0) {
+        const [id = ''] = counter.leases.keys();
+        const active = pool.server('a').active;
+        counter.release(id);
+        counter.leases.delete(id);
+        await counter.heard();
+        assert.equal(pool.server('a').active, Math.min(active, slots()), `${counter.waiting} wait`);
+      }
+    });
 
   test('slow start: one more slot now and then, for those that wait', async () => {
     const counter = new Counter('', {
@@ -465,3 +488,55 @@ function bound() {
       all.find(({ name }) => name === url?.slice(1)) ?? all.find((server) => !server.saturated),
   };
 }
+
+describe('functions of the user that reach back into the pool', () => {
+  test('who leaves while the queue of a server is redistributed has left', async () => {
+    const second = new AbortController();
+    let moving = false;
+    const counter = new Counter('ab', {
+      useServer: (context) => {
+        if (moving) second.abort();
+        return useServer(context);
+      },
+    });
+    for (const id of ['1', '2']) counter.ask(id);
+    counter.ask('first', { url: '/b' });
+    counter.ask('second', { url: '/b' }, { signal: second.signal });
+    assert.equal(await counter.heard(), '1:a 2:b');
+    moving = true;
+    counter.pool.server('b').setState('maint');
+    assert.equal(await counter.heard(), 'second!EK_ABORTED CQ');
+    moving = false;
+    counter.release('1');
+    assert.equal(await counter.heard(), 'first:a');
+    counter.release('first', '2');
+    const { leases, queued } = counter.pool.stats();
+    assert.deepEqual([leases, queued], [0, 0]);
+  });
+
+  test('a scheduler that takes a server out of service as it is used has nobody else sent there', async () => {
+    const counter: Counter = new Counter('ab', {
+      servers: [
+        { name: 'a', address: '127.0.0.1:1', maxconn: 1 },
+        { name: 'b', address: '127.0.0.1:2', maxconn: 2, disabled: true },
+      ],
+      balance: () => {
+        const servers = new Set<ServerView>();
+        return {
+          add: (server) => servers.add(server),
+          remove: (server) => servers.delete(server),
+          reweigh() {},
+          took({ name }) {
+            if (name === 'b') counter.pool.server('b').setState('drain');
+          },
+          pick: () => [...servers].find(({ saturated }) => !saturated),
+        };
+      },
+    });
+    for (const id of ['1', '2', '3']) counter.ask(id);
+    counter.pool.server('b').setState('ready');
+    assert.equal(await counter.heard(), '1:a 2:b');
+    counter.release('1');
+    assert.equal(await counter.heard(), '3:a');
+  });
+});

@@ -37,7 +37,7 @@ test('the first rule that answers ends the rules; what came before it holds', ()
     { setPriority: { class: 2 } },
     { deny: 403 },
   ]);
-  assert.deepEqual([ruling?.status, ruling?.flags, treated.priorityClass], [429, 'PR', 1]);
+  assert.deepEqual([ruling?.status, ruling?.flags, treated.priority], [429, 'PR', { class: 1 }]);
   assert.equal(apply([{ deny: true, if: () => false }]).ruling, undefined);
 });
 
@@ -178,17 +178,14 @@ test('setPriority and disableL7Retry are noted on the request', () => {
     { setPriority: () => undefined },
     { disableL7Retry: true },
   ]);
-  const { priorityClass, priorityOffset, l7RetryDisabled } = treated;
-  assert.deepEqual([priorityClass, priorityOffset, l7RetryDisabled, faults], [-2047, 524_287, true, []]);
+  const { priority, l7RetryDisabled } = treated;
+  assert.deepEqual([priority, l7RetryDisabled, faults], [{ class: -2047, offset: 524_287 }, true, []]);
   const made = apply([
     { setPriority: ({ url }: RequestContext) => ({ class: url?.length, offset: -1 }) },
     { setPriority: () => ({ class: 2048 }) },
     { setPriority: () => 5 },
   ]);
-  assert.deepEqual(
-    [made.treated.priorityClass, made.treated.priorityOffset, made.treated.l7RetryDisabled],
-    [1, -1, false],
-  );
+  assert.deepEqual([made.treated.priority, made.treated.l7RetryDisabled], [{ class: 1, offset: -1 }, false]);
   assert.deepEqual(
     made.faults.map((fault) => fault.replace(/; allowed.*/, '')),
     [

@@ -14,8 +14,7 @@ export function treatment(clientTarget = '/'): Treatment {
       clientFinMs: 6,
       tarpitMs: 7,
     },
-    priorityClass: 0,
-    priorityOffset: 0,
+    priority: undefined,
     l7RetryDisabled: false,
     clientTarget,
   };
