@@ -23,6 +23,7 @@ export type * from './core/events.ts';
 export type { Duration, Size } from './core/units.ts';
 export type { CookieRewrite, HttpProxyListeners, HttpProxyOptions } from './forward/http-proxy-options.ts';
 export type { HashFunctionName } from './hashing/functions.ts';
+export type { AgentCheckOptions } from './health/agent-check.ts';
 export type { ByteExpectOption, ByteExpectOptions } from './health/byte-expect.ts';
 export type { CheckTargetOptions } from './health/check-target.ts';
 export type { ConnectOptions } from './health/connect-step.ts';
@@ -46,6 +47,7 @@ export type { LdapCheckOptions } from './health/ldap-check.ts';
 export type { MysqlCheckOptions } from './health/mysql-check.ts';
 export type { PgsqlCheckOptions } from './health/pgsql-check.ts';
 export type { RedisCheckOptions } from './health/redis-check.ts';
+export type { Observe, OnError } from './health/request-observer.ts';
 export type { InitState } from './health/rise-fall.ts';
 export type { HealthOptions } from './health/settings.ts';
 export type { SmtpCheckOptions } from './health/smtp-check.ts';
@@ -55,7 +57,7 @@ export type { StatusOptions } from './health/step-status.ts';
 export type { TcpCheckOptions } from './health/tcp-check.ts';
 export type { TcpStep } from './health/tcp-steps.ts';
 export type { ErrorAnswer, ErrorFilesOption } from './pool/answers.ts';
-export type { GraceOptions } from './pool/call-options.ts';
+export type { AcquireOptions, GraceOptions, RunOptions } from './pool/call-options.ts';
 export type { HedgeOptions, Quantile } from './pool/hedging.ts';
 export type { Lease, LeaseResult } from './pool/lease.ts';
 export type {
@@ -68,7 +70,7 @@ export type {
   ServerOptions,
   TimeoutOptions,
 } from './pool/options.ts';
-export { type AcquireOptions, type CloseResult, Pool, type RunOptions } from './pool/pool.ts';
+export { type CloseResult, Pool } from './pool/pool.ts';
 export type { PoolServer, Weight } from './pool/pool-server.ts';
 export type { Priority } from './pool/priority.ts';
 export type { RetryBudgetOptions } from './pool/retry-budget.ts';

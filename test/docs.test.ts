@@ -37,7 +37,7 @@ const GROUPS: readonly Group[] = [
     interfaces: [
       ...['HttpCheckOptions', 'TcpCheckOptions', 'RedisCheckOptions', 'MysqlCheckOptions', 'PgsqlCheckOptions'],
       ...['SmtpCheckOptions', 'LdapCheckOptions', 'SslHelloCheckOptions', 'SpopCheckOptions', 'GrpcCheckOptions'],
-      'ExternalCheckOptions',
+      ...['ExternalCheckOptions', 'AgentCheckOptions'],
       ...['HttpRequestOptions', 'HttpStepsOptions'],
     ],
     prefix: 'check.',

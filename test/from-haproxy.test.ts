@@ -33,13 +33,13 @@ function refuses(options: object, what: string): void {
 
 test('every option of a pool that is said to be known and missing is refused as such', () => {
   const words = wordsIn(ofPool);
-  assert.ok(words.length > 25, 'the table was found');
+  assert.ok(words.length > 20, 'the table was found');
   for (const word of words) refuses({ [word]: true }, word);
 });
 
 test('every option of a server that is said to be known and missing is refused as such', () => {
   const words = wordsIn(ofServer);
-  assert.ok(words.length > 25, 'the table was found');
+  assert.ok(words.length > 20, 'the table was found');
   for (const word of words) refuses({ servers: [{ address: '127.0.0.1:1', [word]: true }] }, word);
 });
 
@@ -51,9 +51,8 @@ test('every time limit that is said to be known and missing is refused as such',
 
 test('every check, expectation and rule that is said to be known and missing is refused as such', () => {
   const rows = ofChecksAndRules.split('\n').filter((line) => line.startsWith('| '));
-  const [types = '', expects = '', ...rules] = rows.slice(1).filter((row) => !row.startsWith('|--'));
+  const [expects = '', ...rules] = rows.slice(1).filter((row) => !row.startsWith('|--'));
   const checked = (check: unknown): object => ({ servers: [{ address: '127.0.0.1:1', check }] });
-  for (const [, type] of types.matchAll(/'([\w-]+)'/g)) refuses(checked({ type }), `type ${type}`);
   for (const word of wordsIn(expects).slice(1))
     refuses(checked({ type: 'http', expect: { [word]: 'x' } }), `expect ${word}`);
   const actions = rules.flatMap(wordsIn);

@@ -6,18 +6,20 @@ export interface ServerHealthEvent {
   readonly server: string;
   /** Why, in words: `Layer4 connection problem: connect ECONNREFUSED 127.0.0.1:3001 (L4CON)`. */
   readonly reason: string;
-  /** Its state now, in HAProxy's words: `UP`, `DOWN`. */
+  /** Its state now, in HAProxy's words: `UP`, `UP 1/3`, `DOWN`, `DOWN (agent)`, `NOLB`. */
   readonly state: string;
 }
 
-/** Payload of `server:state`: an operator changed it. */
+/** Payload of `server:state`: an operator, its agent or the server it tracks changed it. */
 export interface ServerStateEvent {
   readonly server: string;
   readonly from: 'ready' | 'drain' | 'maint';
   readonly to: 'ready' | 'drain' | 'maint';
+  /** Who wants it, in words: `set by an operator`. */
+  readonly reason: string;
 }
 
-/** Payload of `server:weight`. */
+/** Payload of `server:weight`: an operator or its agent changed it. */
 export interface ServerWeightEvent {
   readonly server: string;
   readonly from: number;
@@ -47,6 +49,8 @@ export interface ServerCheckEvent {
   readonly status: number | undefined;
   readonly description: string;
   readonly durationMs: number;
+  /** The server's agent was asked. */
+  readonly agent: boolean;
 }
 
 /** Payload of `request`: one request has ended, however it did. */

@@ -1,6 +1,7 @@
 import type { Dialer } from '../connections/dial.ts';
 import type { Environment } from '../core/environment.ts';
 import type { ServerView } from '../servers/server.ts';
+import type { AgentReply } from './agent-reply.ts';
 import type { CheckTarget } from './check-target.ts';
 
 /**
@@ -10,6 +11,7 @@ import type { CheckTarget } from './check-target.ts';
 export const CHECK_CODES = {
   UNK: 'Unknown',
   CHECKED: 'No status change',
+  HANA: 'Health analyze',
   SOCKERR: 'Socket error',
   L4OK: 'Layer4 check passed',
   L4TOUT: 'Layer4 timeout',
@@ -44,6 +46,8 @@ export interface CheckResult {
   readonly status?: number | undefined;
   /** What was found, in words; may be empty. */
   readonly description: string;
+  /** What an agent wants done; the monitor does it. */
+  readonly reply?: AgentReply | undefined;
 }
 
 /** Where one probe goes, and how long it may take. */
@@ -65,6 +69,8 @@ export type Cancel = () => void;
 export interface HealthCheck {
   /** It may speak TLS to a server whose address is not `https:`, by that server's options for it. */
   readonly usesTls?: boolean;
+  /** It asks an agent: what that says is obeyed, and that it cannot be reached says nothing of the server. */
+  readonly asksAgent?: boolean;
   /**
    * Starts one probe. It calls back exactly once, within its time limits, never before it has returned and never after it
    * was cancelled. It does not throw, and leaves no socket or timer behind.

@@ -1,4 +1,5 @@
 import { OptionReader } from '../core/options.ts';
+import { type AgentCheckOptions, readAgentCheck } from './agent-check.ts';
 import { type ExternalCheckOptions, readExternalCheck } from './external-check.ts';
 import { type CheckFunction, functionCheck } from './function-check.ts';
 import { type GrpcCheckOptions, readGrpcCheck } from './grpc-check.ts';
@@ -19,9 +20,12 @@ import type { TcpStep } from './tcp-steps.ts';
  * The checks users may name; a new one is a row here. The reader takes the options beside `type`, and whether checks may
  * run programs.
  */
-export const CHECKS: Readonly<Record<CheckType, (read: OptionReader, externalCheck: boolean) => HealthCheck>> = {
+export const CHECKS: Readonly<
+  Record<CheckType, (read: OptionReader, externalCheck: boolean) => HealthCheck | undefined>
+> = {
   tcp: readTcpCheck,
   http: readHttpCheck,
+  agent: readAgentCheck,
   redis: () => redisCheck,
   mysql: readMysqlCheck,
   pgsql: readPgsqlCheck,
@@ -42,6 +46,7 @@ export type CheckDefinition =
   | HttpCheckOptions
   | HttpStepsOptions
   | ScriptedCheck
+  | AgentCheckOptions
   | RedisCheckOptions
   | MysqlCheckOptions
   | PgsqlCheckOptions
@@ -85,9 +90,6 @@ export interface CheckCatalogue {
   readonly externalCheck: boolean;
 }
 
-/** Checks of HAProxy that we know and do not have. */
-const NOT_SUPPORTED: Readonly<Record<string, string>> = { agent: 'agent-check' };
-
 const ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a function";
 
 /** Reads the pool's `externalCheck`, `healthchecks` and `httpchk`. */
@@ -107,7 +109,7 @@ export function readCheck(read: OptionReader, catalogue: CheckCatalogue): Health
   if (known) return known;
   if (isCheckType(value)) return CHECKS[value](new OptionReader({}, read.pathOf('check'), read.faults), externalCheck);
   const names = [...Object.keys(CHECKS), ...named.keys()].map((name) => `'${name}'`).join(', ');
-  refuse(read, 'check', value, `${ALLOWED}, or one of the names ${names}`);
+  read.fault('check', value, `${ALLOWED}, or one of the names ${names}`);
   return undefined;
 }
 
@@ -160,8 +162,7 @@ function readDefinition(
   const options = new OptionReader(value, read.pathOf(key), read.faults);
   const type = options.any('type') ?? (options.has('steps') ? 'tcp' : undefined);
   if (typeof type !== 'string' || !isCheckType(type)) {
-    refuse(
-      options,
+    options.fault(
       'type',
       type,
       Object.keys(CHECKS)
@@ -173,12 +174,6 @@ function readDefinition(
   const check = CHECKS[type](options, externalCheck);
   options.rejectUnknown();
   return check;
-}
-
-function refuse(read: OptionReader, key: string, value: unknown, allowed: string): void {
-  const keyword = typeof value === 'string' && Object.hasOwn(NOT_SUPPORTED, value) ? NOT_SUPPORTED[value] : undefined;
-  if (keyword === undefined) read.fault(key, value, allowed);
-  else read.faults.push({ path: read.pathOf(key), value, message: `not supported (HAProxy: ${keyword})` });
 }
 
 function isCheckType(name: string): name is CheckType {

@@ -11,9 +11,18 @@ export interface Intervals extends RiseFall {
   readonly downinterMs: number;
 }
 
-/** From the end of a check to the start of the next one. @see HAProxy check.c:srv_getinter */
-export function intervalMs(operational: OperationalState, health: number, intervals: Intervals): number {
-  if (health === fullHealth(intervals)) return intervals.interMs;
+/**
+ * From the end of a check to the start of the next one.
+ * @param hurried errors of requests have asked for a look (HAProxy: CHK_ST_FASTINTER)
+ * @see HAProxy check.c:srv_getinter
+ */
+export function intervalMs(
+  operational: OperationalState,
+  health: number,
+  intervals: Intervals,
+  hurried: boolean = false,
+): number {
+  if (health === fullHealth(intervals) && !hurried) return intervals.interMs;
   return operational === 'stopped' && health === 0 ? intervals.downinterMs : intervals.fastinterMs;
 }
 
@@ -21,14 +30,21 @@ export function intervalMs(operational: OperationalState, health: number, interv
 const LEAST_SPREAD_MS = 1000;
 
 /**
- * When each server of a starting pool is first checked, in milliseconds: spread over the shortest `inter` of at least a
- * second, so that they never all come at once. @see HAProxy check.c:start_checks
+ * When each check of a starting pool begins, in milliseconds: spread over the shortest `inter` of at least a second, so
+ * that they never all come at once.
+ * @param maxMs most of the time to spread them over. HAProxy: `max-spread-checks`
+ * @see HAProxy check.c:start_checks
  */
-export function startDelaysMs(interMs: readonly number[]): number[] {
+export function startDelaysMs(interMs: readonly number[], maxMs: number = Number.POSITIVE_INFINITY): number[] {
   let shortest = Number.POSITIVE_INFINITY;
   for (const ms of interMs) if (ms >= LEAST_SPREAD_MS && ms < shortest) shortest = ms;
   const spread = shortest === Number.POSITIVE_INFINITY ? 0 : shortest;
-  return interMs.map((ms, position) => (Math.max(spread, ms) * position) / interMs.length);
+  return interMs.map((ms, position) => (Math.min(maxMs, Math.max(spread, ms)) * position) / interMs.length);
+}
+
+/** An interval, up to `percent` shorter or longer. HAProxy: `spread-checks`. */
+export function spreadMs(interval: number, percent: number, random: () => number): number {
+  return percent === 0 ? interval : interval + ((interval * percent) / 100) * (1 - 2 * random());
 }
 
 /** Time limits of the pool that concern checks, in milliseconds. */

@@ -1,118 +1,62 @@
 import type { Dialer } from '../connections/dial.ts';
-import type { Environment, Timer } from '../core/environment.ts';
-import type { OperationalState, Server } from '../servers/server.ts';
-import type { HealthCounters } from '../servers/status.ts';
-import { type Cancel, type CheckCode, type CheckResult, inWords } from './health-check.ts';
-import { intervalMs, probeLimitsMs, startDelaysMs } from './intervals.ts';
-import { fullHealth, healthAfter, initialHealth, isUp } from './rise-fall.ts';
+import type { Environment } from '../core/environment.ts';
+import type { AdminState, OperationalState, Server } from '../servers/server.ts';
+import { type HealthFacts, serverStatus } from '../servers/status.ts';
+import { agentResult, weightOf } from './agent-reply.ts';
+import type { CheckLoop } from './check-loop.ts';
+import type { CheckCode, CheckResult } from './health-check.ts';
+import { startDelaysMs } from './intervals.ts';
+import type { CheckReport, MonitorEvents, MonitorSettings } from './monitor-events.ts';
+import { MonitoredServer } from './monitored-server.ts';
+import { fullHealth, initialHealth } from './rise-fall.ts';
 import type { HealthSettings } from './settings.ts';
 import { SlowStart } from './slow-start.ts';
-
-/** A change of what health says of a server. */
-export interface StateChange {
-  readonly from: OperationalState;
-  readonly to: OperationalState;
-  /** In words: `Layer4 connection problem: connection refused (L4CON) after 3 failed checks`. */
-  readonly reason: string;
-  /** How the check that decided it ended; `undefined` when it was no check. */
-  readonly code: CheckCode | undefined;
-}
-
-/** What a monitor tells its pool. The server's facts are up to date at each call, which must not throw. */
-export interface MonitorEvents {
-  /** Health changed its mind. Changes that a caller asked for by `pause` or `resume` are not told. */
-  onStateChange(server: Server, change: StateChange): void;
-  /** A check ended. Told before the change of state that follows from it. */
-  onCheck(server: Server, result: CheckResult, durationMs: number): void;
-  /** Slow start changed the server's effective weight or limit. */
-  onWeightChange(server: Server): void;
-  /** Every server has its first verdict: see `Monitor.undecided`. */
-  onDecided(): void;
-}
-
-/** How a server's checks stand. */
-export interface HealthReport extends HealthCounters {
-  /** The last check that ended, and how long it took. */
-  readonly last: CheckResult | undefined;
-  readonly lastDurationMs: number | undefined;
-  /** A check is running now. */
-  readonly checking: boolean;
-}
-
-/** What a monitor keeps of a server. */
-class Entry {
-  readonly server: Server;
-  readonly settings: HealthSettings;
-  health: number;
-  /** Checks of one kind in a row: passed when positive, failed when negative. */
-  streak = 0;
-  /** It has had its first verdict, or waits for none. */
-  decided = false;
-  /** It is in maintenance: nothing runs. */
-  paused = false;
-  /** The next check. */
-  timer: Timer | undefined = undefined;
-  /** The running check. */
-  cancel: Cancel | undefined = undefined;
-  slowStart: SlowStart | undefined = undefined;
-  last: CheckResult | undefined = undefined;
-  lastDurationMs: number | undefined = undefined;
-
-  constructor(server: Server, settings: HealthSettings) {
-    this.server = server;
-    this.settings = settings;
-    this.health = initialHealth(settings.initState, settings);
-  }
-
-  /** Ends all that runs or waits to. */
-  halt(): void {
-    this.timer?.cancel();
-    this.timer = undefined;
-    this.slowStart?.cancel();
-    this.slowStart = undefined;
-    this.cancel?.();
-    this.cancel = undefined;
-  }
-}
+import { afterResult, followed, isIn404, reasonOf, upState } from './transitions.ts';
 
 /**
- * Checks the servers of one pool, each at its own pace, and says which of them are fit. The only writer of
- * `operational` and `startedAt`. Its timers and sockets do not keep the process alive.
+ * Checks the servers of one pool, each at its own pace, and says which of them are fit. The only writer of `operational`,
+ * `startedAt` and of commands. Its timers and sockets do not keep the process alive.
  */
 export class Monitor {
+  readonly #settings: MonitorSettings;
   readonly #environment: Environment;
   readonly #dialer: Dialer;
   readonly #events: MonitorEvents;
-  readonly #entries = new Map<Server, Entry>();
+  readonly #entries = new Map<Server, MonitoredServer>();
   #undecided = 0;
   #stopped = false;
 
-  constructor(environment: Environment, dialer: Dialer, events: MonitorEvents) {
+  constructor(settings: MonitorSettings, environment: Environment, dialer: Dialer, events: MonitorEvents) {
+    this.#settings = settings;
     this.#environment = environment;
     this.#dialer = dialer;
     this.#events = events;
   }
 
-  /** Servers whose first check has not ended yet. One without a check, or in maintenance, waits for no verdict. */
+  /** Servers whose first check, or first question to their agent, has not ended yet. One without a check, or in maintenance, waits for no verdict. */
   get undecided(): number {
     return this.#undecided;
   }
 
-  /** Takes on the servers of a starting pool: warm, their first checks spread over time. */
+  /** Takes on the servers of a starting pool: warm, their first checks spread over time. Those tracked come first. */
   start(servers: readonly (readonly [Server, HealthSettings])[]): void {
-    const delays = startDelaysMs(servers.filter(([, { check }]) => check).map(([, { interMs }]) => interMs));
-    let position = 0;
-    for (const [server, settings] of servers) {
-      const entry = this.#enter(server, settings);
-      if (settings.check) this.#schedule(entry, delays[position++] ?? 0);
-    }
+    const entries = servers.map(([server, settings]) => this.#enter(server, settings));
+    const chained = entries.filter(({ server }) => server.tracks);
+    for (const entry of chained.sort((one, other) => chainOf(one.server) - chainOf(other.server))) this.#seat(entry);
+    const loops = entries.flatMap((entry) => entry.loops.filter((loop) => entry.mayRun(loop)));
+    const delays = startDelaysMs(
+      loops.map(({ plan }) => plan.intervals.interMs),
+      this.#settings.maxSpreadChecksMs,
+    );
+    for (const [position, loop] of loops.entries()) loop.schedule(delays[position] ?? 0);
   }
 
   /** Takes on a server while the pool runs: with slow start, as one that leaves maintenance, and checked at once. */
   add(server: Server, settings: HealthSettings): void {
     const entry = this.#enter(server, settings);
+    this.#seat(entry);
     if (server.operational === 'running' && server.settings.slowstartMs > 0) this.#set(entry, 'starting');
-    this.#schedule(entry, 0);
+    for (const loop of entry.loops) this.#schedule(entry, loop, 0);
   }
 
   /** Forgets a server; nothing more is told of it. */
@@ -120,55 +64,48 @@ export class Monitor {
     const entry = this.#entries.get(server);
     if (!entry) return;
     entry.halt();
+    server.observer = undefined;
     this.#entries.delete(server);
+    if (server.tracks) this.#entries.get(server.tracks)?.trackers.delete(entry);
     this.#decide(entry);
-  }
-
-  /** The server enters maintenance: it is down, and not checked. @see HAProxy server.c:_srv_update_status_adm */
-  pause(server: Server): void {
-    const entry = this.#entries.get(server);
-    if (!entry || entry.paused) return;
-    entry.halt();
-    entry.paused = true;
-    entry.health = 0;
-    entry.streak = 0;
-    if (server.operational !== 'stopped') this.#set(entry, 'stopped');
-    this.#decide(entry);
-  }
-
-  /** The server leaves maintenance: its health is what `initState` says, and it is checked at once. */
-  resume(server: Server): void {
-    const entry = this.#entries.get(server);
-    if (!entry?.paused) return;
-    entry.paused = false;
-    entry.health = initialHealth(entry.settings.initState, entry.settings);
-    if (!entry.settings.check || isUp(entry.health, entry.settings)) this.#set(entry, upState(server));
-    this.#schedule(entry, 0);
   }
 
   /**
-   * An operator overrules the checks, until they say otherwise. Does nothing in maintenance.
+   * An operator's command: maintenance takes the server down and stops its checks, except for its agent; who leaves it has
+   * the health that `initState` says, and is checked at once. What tracks it follows.
+   * @see HAProxy `set server <b>/<s> state`, server.c:srv_set_admin_flag
+   */
+  setAdmin(server: Server, to: AdminState, reason: string = 'set by an operator'): void {
+    const entry = this.#entries.get(server);
+    if (!entry || server.admin === to) return;
+    const from = server.standing;
+    server.admin = to;
+    this.#onCommand(entry, from, reason);
+  }
+
+  /**
+   * An operator overrules the checks, until they say otherwise. Does nothing in maintenance, nor to a server that tracks
+   * another one.
    * @see HAProxy `set server <b>/<s> health`
    */
   setHealth(server: Server, health: 'up' | 'stopping' | 'down'): void {
     const entry = this.#entries.get(server);
-    if (!entry || entry.paused) return;
-    entry.health = health === 'down' ? 0 : fullHealth(entry.settings);
-    entry.streak = 0;
+    if (!entry || server.standing === 'maint' || server.tracks) return;
+    entry.check.reset(health === 'down' ? 0 : fullHealth(entry.settings));
     const to = health === 'up' ? upState(server) : health === 'down' ? 'stopped' : 'stopping';
-    const from = server.operational;
-    if (to === from) return;
-    this.#set(entry, to);
-    this.#events.onStateChange(server, { from, to, reason: 'set by an operator', code: undefined });
+    this.#change(entry, to, 'set by an operator', undefined);
   }
 
-  /** How the checks of a server stand; `undefined` for one that is not checked. */
-  report(server: Server): HealthReport | undefined {
-    const entry = this.#entries.get(server);
-    if (!entry?.settings.check) return undefined;
-    const { health, last, lastDurationMs, settings } = entry;
-    const checking = entry.cancel !== undefined;
-    return { health, rise: settings.rise, fall: settings.fall, last, lastDurationMs, checking };
+  /** How a server's check, or its agent, stands; `undefined` for one that has none. */
+  report(server: Server, which: 'check' | 'agent' = 'check'): CheckReport | undefined {
+    const loop = this.#entries.get(server)?.[which];
+    return loop?.enabled ? loop : undefined;
+  }
+
+  /** Its state in HAProxy's words. */
+  status(server: Server): string {
+    const facts = this.#entries.get(endOfChain(server))?.facts ?? UNKNOWN;
+    return serverStatus(server, facts, this.#settings.name);
   }
 
   /** Ends every check and timer, for good. The reports stay. */
@@ -178,75 +115,157 @@ export class Monitor {
   }
 
   /** The state a server is in before its first check. */
-  #enter(server: Server, settings: HealthSettings): Entry {
-    const entry = new Entry(server, settings);
+  #enter(server: Server, settings: HealthSettings): MonitoredServer {
+    const spreadPercent = this.#settings.spreadChecks;
+    const parts = { environment: this.#environment, dialer: this.#dialer, spreadPercent };
+    const entry: MonitoredServer = new MonitoredServer(server, settings, parts, {
+      onResult: (loop, result, durationMs) => this.#finish(entry, loop, result, durationMs),
+      onErrors: (errors, last) => this.#onErrors(entry, errors, last),
+    });
     this.#entries.set(server, entry);
-    entry.paused = server.admin === 'maint';
-    if (entry.paused) entry.health = 0;
-    server.operational = entry.paused || (settings.check && !isUp(entry.health, settings)) ? 'stopped' : 'running';
-    entry.decided = entry.paused || !settings.check;
-    if (!entry.decided) this.#undecided++;
+    const isDown = server.standing === 'maint' || !entry.mayStartUp;
+    server.operational = isDown ? 'stopped' : 'running';
+    if (server.standing === 'maint') entry.check.reset(0);
+    if (server.standing !== 'maint') for (const loop of entry.loops) if (loop.enabled) entry.awaited.add(loop);
+    if (entry.awaited.size > 0) this.#undecided++;
     return entry;
   }
 
-  #schedule(entry: Entry, delayMs: number): void {
-    if (this.#stopped || entry.paused || !entry.settings.check) return;
-    entry.timer = this.#environment.setTimer(() => this.#check(entry), delayMs);
+  /** A server that tracks another one begins as that is. */
+  #seat(entry: MonitoredServer): void {
+    const { server } = entry;
+    const target = server.tracks && this.#entries.get(server.tracks);
+    if (!target) return;
+    target.trackers.add(entry);
+    server.inheritedMaint = target.server.standing === 'maint';
+    server.inheritedDrain = target.server.draining;
+    const { operational } = target.server;
+    server.operational = server.standing === 'maint' ? 'stopped' : operational === 'starting' ? 'running' : operational;
   }
 
-  #check(entry: Entry): void {
-    const { server, settings } = entry;
-    entry.timer = undefined;
-    const startedAt = this.#environment.now();
-    const interval = intervalMs(server.operational, entry.health, settings);
-    const [connectMs, answerMs] = probeLimitsMs(interval, settings);
-    const probe = {
-      server,
-      target: settings.target,
-      dialer: this.#dialer,
-      environment: this.#environment,
-      connectMs,
-      answerMs,
-    };
-    entry.cancel = settings.check?.run(probe, (result) => {
-      entry.cancel = undefined;
-      this.#finish(entry, result, this.#environment.now() - startedAt);
-    });
+  #schedule(entry: MonitoredServer, loop: CheckLoop, delayMs?: number): void {
+    if (!entry.mayRun(loop) || !this.#watches(entry)) return;
+    if (delayMs === undefined) loop.scheduleNext();
+    else loop.schedule(delayMs);
   }
 
-  #finish(entry: Entry, result: CheckResult, durationMs: number): void {
-    const { server, settings } = entry;
-    if (result.result === 'failed') {
-      if (entry.health > 0) server.counters.chkfail++;
-      entry.streak = Math.min(entry.streak, 0) - 1;
-    } else if (result.result !== 'neutral') {
-      server.counters.chkpass++;
-      entry.streak = Math.max(entry.streak, 0) + 1;
+  /** Neither has a listener removed the server, nor closed the pool. */
+  #watches(entry: MonitoredServer): boolean {
+    return !this.#stopped && this.#entries.get(entry.server) === entry;
+  }
+
+  #finish(entry: MonitoredServer, loop: CheckLoop, found: CheckResult, durationMs: number): void {
+    const result = found.reply ? this.#obey(entry, found) : isIn404(entry, found) ? asConditional(found) : found;
+    if (!this.#watches(entry)) return;
+    if (entry.mayRun(loop)) this.#count(entry, loop, result, durationMs, () => this.#schedule(entry, loop));
+    this.#decide(entry, loop);
+  }
+
+  /** Does what an agent says, but for its word of health. @see HAProxy tcpcheck.c:tcpcheck_agent_expect_reply */
+  #obey(entry: MonitoredServer, result: CheckResult): CheckResult {
+    const { server } = entry;
+    const { reply } = result;
+    if (!reply) return result;
+    let { warning } = reply;
+    if (reply.admin) this.setAdmin(server, reply.admin, `its agent says ${reply.admin}`);
+    if (!this.#watches(entry)) return result;
+    if (reply.weight) {
+      const refusal = this.#events.onAgentWeight(server, weightOf(reply.weight, server.declaredWeight));
+      warning ??= refusal;
     }
-    entry.health = healthAfter(entry.health, result.result, settings);
-    entry.last = result;
-    entry.lastDurationMs = durationMs;
-    const from = server.operational;
-    const to = this.#stateAfter(entry, result);
-    if (to !== from) this.#set(entry, to);
-    this.#schedule(entry, intervalMs(to, entry.health, settings));
+    if (reply.maxconn !== undefined) this.#events.onAgentMaxconn(server, reply.maxconn);
+    return agentResult(reply, warning);
+  }
 
-    if (to !== from)
-      this.#events.onStateChange(server, { from, to, reason: reasonOf(result, entry.streak), code: result.code });
+  /** A result, and all that follows from it. @param schedule comes between the facts and whoever listens */
+  #count(entry: MonitoredServer, loop: CheckLoop, result: CheckResult, durationMs: number, schedule: () => void): void {
+    const { server } = entry;
+    loop.count(result, durationMs);
+    if (result.result === 'passed' || result.result === 'conditional') entry.errors?.forget();
+    const to = afterResult(entry, loop, result);
+    this.#change(entry, to, reasonOf(result, loop), result.code, schedule);
     // A listener may have removed the server.
-    if (this.#entries.get(server) === entry) this.#events.onCheck(server, result, durationMs);
+    if (this.#entries.get(server) === entry) this.#events.onCheck(server, result, durationMs, loop.plan.agent);
+  }
+
+  /** Requests have met as many errors in a row as they may. @see HAProxy check.c:__health_adjust */
+  #onErrors(entry: MonitoredServer, errors: number, last: string): void {
+    if (!this.#watches(entry)) return;
+    const { server, settings, check } = entry;
+    server.counters.hanafail++;
+    const hurry = (): void => check.hurry();
+    if (settings.onError === 'fastinter') hurry();
+    else {
+      if (settings.onError === 'mark-down') check.health = settings.rise;
+      if (settings.onError === 'sudden-death') check.health = Math.min(check.health, settings.rise + 1);
+      const description =
+        errors === 1 ? `a request failed: ${last}` : `${errors} requests in a row failed, the last: ${last}`;
+      this.#count(entry, check, { result: 'failed', code: 'HANA', description }, 0, hurry);
+    }
+  }
+
+  /**
+   * Goes over to a state, tells of it, and takes along what tracks the server.
+   * @param before is done between the change and whoever hears of it
+   */
+  #change(
+    entry: MonitoredServer,
+    to: OperationalState,
+    reason: string,
+    code: CheckCode | undefined,
+    before?: () => void,
+  ): void {
+    const { server } = entry;
+    const from = server.operational;
+    if (to !== from) this.#set(entry, to);
+    before?.();
+    if (to === from) return;
+    this.#events.onStateChange(server, { from, to, reason: because(server, reason), code });
+    for (const tracker of [...entry.trackers])
+      if (this.#watches(tracker) && tracker.server.standing !== 'maint')
+        this.#change(tracker, followed(server, tracker.server), reason, code);
+  }
+
+  /** What is wanted of a server may have changed, and of what tracks it. @param from what held before */
+  #onCommand(entry: MonitoredServer, from: AdminState, reason: string, isInherited: boolean = false): void {
+    const { server } = entry;
+    const to = server.standing;
+    if (to === 'maint' && from !== 'maint') this.#pause(entry);
+    else if (to !== 'maint' && from === 'maint') this.#resume(entry);
+    if (to !== from) {
+      server.recalculate(this.#environment.now());
+      // Of a command of its own the server knows who has given it.
+      this.#events.onAdminChange(server, { from, to, reason: isInherited ? because(server, reason) : reason });
+    }
+    for (const tracker of [...entry.trackers]) {
+      if (this.#entries.get(tracker.server) !== tracker) continue;
+      const before = tracker.server.standing;
+      const isIn = server.standing === 'maint';
+      if (tracker.server.inheritedMaint === isIn && tracker.server.inheritedDrain === server.draining) continue;
+      tracker.server.inheritedMaint = isIn;
+      tracker.server.inheritedDrain = server.draining;
+      this.#onCommand(tracker, before, reason, true);
+    }
+  }
+
+  /** @see HAProxy server.c:_srv_update_status_adm */
+  #pause(entry: MonitoredServer): void {
+    entry.pause();
+    if (entry.server.operational !== 'stopped') this.#set(entry, 'stopped');
     this.#decide(entry);
   }
 
-  #stateAfter(entry: Entry, { result }: CheckResult): OperationalState {
-    const { operational } = entry.server;
-    if (result === 'failed') return entry.health === 0 ? 'stopped' : operational;
-    if (result === 'neutral' || !isUp(entry.health, entry.settings)) return operational;
-    return result === 'conditional' ? 'stopping' : upState(entry.server);
+  #resume(entry: MonitoredServer): void {
+    const { server, settings, check } = entry;
+    check.reset(initialHealth(settings.initState, settings));
+    const target = server.tracks;
+    const isUp = target ? target.operational !== 'stopped' : entry.mayStartUp && entry.consents;
+    if (isUp) this.#set(entry, target ? followed(target, server) : upState(server));
+    this.#schedule(entry, check, 0);
   }
 
   /** Writes the state, and all that follows from it. */
-  #set(entry: Entry, to: OperationalState): void {
+  #set(entry: MonitoredServer, to: OperationalState): void {
     const { server } = entry;
     const now = this.#environment.now();
     if (to === 'stopped' && server.operational !== 'stopped') server.counters.chkdown++;
@@ -258,7 +277,7 @@ export class Monitor {
     if (to === 'starting') this.#warmUp(entry);
   }
 
-  #warmUp(entry: Entry): void {
+  #warmUp(entry: MonitoredServer): void {
     const { server } = entry;
     if (this.#stopped) return;
     let { effectiveWeight, maxconn } = server;
@@ -279,20 +298,37 @@ export class Monitor {
     });
   }
 
-  #decide(entry: Entry): void {
-    if (entry.decided) return;
-    entry.decided = true;
-    if (--this.#undecided === 0) this.#events.onDecided();
+  /** @param loop has ended for the first time; none: there is nothing to wait for */
+  #decide(entry: MonitoredServer, loop?: CheckLoop): void {
+    if (entry.awaited.size === 0) return;
+    if (loop) entry.awaited.delete(loop);
+    else entry.awaited.clear();
+    if (entry.awaited.size === 0 && --this.#undecided === 0) this.#events.onDecided();
   }
 }
 
-/** The state of a server that has been found fit. A server that was down is warmed up first. */
-function upState({ operational, settings }: Server): OperationalState {
-  if (operational === 'stopped') return settings.slowstartMs > 0 ? 'starting' : 'running';
-  return operational === 'starting' ? 'starting' : 'running';
+/** Nothing is kept of a server that was removed, but somebody may still hold it. */
+const UNKNOWN: HealthFacts = {
+  operational: 'stopped',
+  check: { health: 0, rise: 1, fall: 1 },
+  checked: false,
+  agentHealth: undefined,
+};
+
+/** How many servers lie between it and the end of its chain. */
+function chainOf(server: Server): number {
+  return server.tracks ? 1 + chainOf(server.tracks) : 0;
 }
 
-function reasonOf(result: CheckResult, streak: number): string {
-  const count = Math.abs(streak);
-  return `${inWords(result)} after ${count} ${streak < 0 ? 'failed' : 'passed'} check${count === 1 ? '' : 's'}`;
+function endOfChain(server: Server): Server {
+  return server.tracks ? endOfChain(server.tracks) : server;
+}
+
+/** Why a server that tracks another one does as that does. */
+function because({ tracks }: Server, reason: string): string {
+  return tracks ? `it tracks ${tracks.name}: ${reason}` : reason;
+}
+
+function asConditional(result: CheckResult): CheckResult {
+  return { ...result, result: 'conditional', code: 'L7OKC', description: 'status 404, no new requests' };
 }

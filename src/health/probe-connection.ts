@@ -26,7 +26,7 @@ export interface ProbeProtocol {
 const READ_BUFFER = Buffer.allocUnsafeSlow(16_384);
 
 /** What is wrong with our own machine, and says nothing of the server. */
-const LOCAL_FAULTS: ReadonlySet<string> = new Set([
+export const LOCAL_FAULTS: ReadonlySet<string> = new Set([
   'EMFILE',
   'ENFILE',
   'ENOBUFS',

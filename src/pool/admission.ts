@@ -104,7 +104,7 @@ export class Admission {
   #redistribute(server: BackendServer): void {
     const { line } = server;
     if (line.size === 0) return;
-    if (!this.#options.redispatch && server.admin !== 'maint' && !server.removed) return;
+    if (!this.#options.redispatch && server.standing !== 'maint' && !server.removed) return;
     const moved: Waiter[] = [];
     for (let first = line.first; first; first = line.first) {
       this.#remove(first);

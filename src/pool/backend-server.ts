@@ -17,6 +17,8 @@ export class BackendServer extends Server implements Endpoint {
   readonly target: DialTarget;
   readonly connections: ConnectionPool<Http1Connection>;
   readonly health: HealthSettings;
+  /** Name of the server that it follows. */
+  readonly track: string | undefined;
   /** What waits for it, and for no other. */
   readonly line: RequestQueue;
   /** HAProxy: `on-marked-down shutdown-sessions`. */
@@ -32,12 +34,14 @@ export class BackendServer extends Server implements Endpoint {
     this.line = new RequestQueue(this);
     this.target = { address: options.address, tls: options.tls };
     this.connections = new ConnectionPool(options.connections, environment);
+    this.track = options.track;
     this.health = {
       ...options,
       target: {
         ...checkTarget(this.target, options.checkTls, options.checkTarget),
         lend: this.#lender(options, pool, environment),
       },
+      disableOn404: pool.disableOn404,
       timeoutCheckMs: pool.timeoutCheckMs,
       timeoutConnectMs: pool.timeouts.connectMs,
     };

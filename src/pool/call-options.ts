@@ -9,6 +9,22 @@ export interface GraceOptions {
   readonly graceMs?: Duration;
 }
 
+/** Options of `acquire`. */
+export interface AcquireOptions {
+  /** Gives up with `EK_ABORTED`. */
+  readonly signal?: AbortSignal;
+  /** Longest wait for a free slot. Default: the pool's `timeout.queue`. */
+  readonly timeout?: Duration;
+  /** Names of servers not to use while another has room. */
+  readonly avoid?: readonly string[];
+}
+
+/** Options of `run`. */
+export interface RunOptions extends AcquireOptions {
+  /** Runs the work again on another server when it throws, up to the pool's `retries` and `retryBudget`. Default: false. */
+  readonly retry?: boolean;
+}
+
 /** @throws {ConfigError} */
 export function checkMiddlewareOptions(options: MiddlewareOptions<never>): void {
   const read = new OptionReader(options, 'middleware');

@@ -5,6 +5,7 @@ import { cutResponse } from '../forward/client-response.ts';
 import type { Attempt, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import type { BackendServer } from './backend-server.ts';
 import { type CutBy, cutError } from './cut-by.ts';
+import { showFailure } from './failure-evidence.ts';
 import type { Hedge } from './hedge.ts';
 import { Hedges } from './hedges.ts';
 import { QueuedExchange } from './queued-exchange.ts';
@@ -53,6 +54,10 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   }
 
   onResponse(head: MutableHead): Outcome | undefined {
+    const server = this.#server;
+    server?.observer?.responded(head.status);
+    // The server may be down now, and its requests cut or left to a hedge.
+    if (this.over || this.#server !== server) return { kind: 'client-gone', flags: 'CH' };
     this.#hedges?.onResponse();
     // A time-out middleware, say, may have answered meanwhile.
     if (this.clientResponse.headersSent || this.clientResponse.destroyed) return { kind: 'client-gone', flags: 'CH' };
@@ -227,15 +232,18 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.#onlyRefused = false;
     this.#observe(server, this.core.environment.now() - attemptedAt, !FAILURES.has(status));
     server.counters.countResponse(status);
+    server.observer?.responded(status);
   }
 
-  #noteFailure({ reason, onReusedConnection }: Failed, server: BackendServer, attemptedAt: number): void {
+  #noteFailure(failure: Failed, server: BackendServer, attemptedAt: number): void {
+    const { reason, onReusedConnection } = failure;
     this.#observe(server, this.core.environment.now() - attemptedAt, false);
     if (reason === 'conn-failure') server.counters.econ++;
     else {
       this.#onlyRefused = false;
       if (!onReusedConnection) server.counters.eresp++;
     }
+    if (server.observer) showFailure(server.observer, failure);
   }
 
   #decide(attempt: Pick<FailedAttempt, 'reason' | 'sent' | 'onReusedConnection'>): RetryDecision {
@@ -258,6 +266,8 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
 
   /** With what is left: a hedge that is under way, else whatever comes next. */
   #goOn(server: BackendServer, otherwise: () => void): void {
+    // The server may be down now, and its requests cut or left to a hedge.
+    if (this.over || this.#server !== server) return;
     const hedge = this.#hedges?.next();
     if (hedge) {
       this.#leave(server);

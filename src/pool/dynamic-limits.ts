@@ -25,14 +25,14 @@ export class DynamicLimits implements PoolLoad {
   }
 
   add(server: BackendServer): void {
-    const { minconn, maxconn } = server.settings;
+    const { minconn, maxconn } = server.limits;
     if (minconn === maxconn) return;
     const key = `${minconn} ${maxconn}`;
     let group = this.#groups.get(key);
     if (!group)
       this.#groups.set(
         key,
-        (group = { minconn, maxconn, servers: new Set(), slots: loadedMaxconn(server.settings, this) }),
+        (group = { minconn, maxconn, servers: new Set(), slots: loadedMaxconn(server.limits, this) }),
       );
     group.servers.add(server);
   }

@@ -1,11 +1,16 @@
 import { inWords } from '../health/health-check.ts';
-import type { MonitorEvents } from '../health/monitor.ts';
+import type { Monitor } from '../health/monitor.ts';
+import type { MonitorEvents } from '../health/monitor-events.ts';
 import type { Server } from '../servers/server.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { PoolCore } from './pool-core.ts';
+import { changeMaxconn, changeWeight } from './server-changes.ts';
 
-/** What a pool does with what its monitor finds: schedulers hear of it, and whoever listens. */
-export function monitorEvents(core: PoolCore, onDecided: () => void): MonitorEvents {
+/**
+ * What a pool does with what its monitor finds: schedulers hear of it, and whoever listens.
+ * @param monitor gives the monitor, which is not there yet
+ */
+export function monitorEvents(core: PoolCore, monitor: () => Monitor, onDecided: () => void): MonitorEvents {
   const changed = (server: Server): void => {
     server.recalculate(core.environment.now());
     core.serverChanged(server as BackendServer);
@@ -19,12 +24,19 @@ export function monitorEvents(core: PoolCore, onDecided: () => void): MonitorEve
         core.emit(isUp ? 'server:up' : 'server:down', {
           server: server.name,
           reason,
-          state: isUp ? 'UP' : to === 'stopping' ? 'NOLB' : 'DOWN',
+          state: monitor().status(server),
         });
       if (to === 'stopped') core.markedDown(server as BackendServer);
       else if (isUp && !wasUp) core.markedUp(server as BackendServer);
     },
-    onCheck(server, result, durationMs) {
+    onAdminChange(server, { from, to, reason }) {
+      if (to === 'maint') (server as BackendServer).connections.clear();
+      changed(server);
+      core.emit('server:state', { server: server.name, from, to, reason });
+      if (to === 'maint') core.markedDown(server as BackendServer);
+      else if (from === 'maint') core.markedUp(server as BackendServer);
+    },
+    onCheck(server, result, durationMs, byAgent) {
       const { code, status, description } = result;
       core.emit('server:check', {
         server: server.name,
@@ -33,9 +45,12 @@ export function monitorEvents(core: PoolCore, onDecided: () => void): MonitorEve
         status,
         description: description || inWords(result),
         durationMs,
+        agent: byAgent,
       });
     },
     onWeightChange: changed,
+    onAgentWeight: (server, weight) => changeWeight(core, server as BackendServer, weight),
+    onAgentMaxconn: (server, maxconn) => changeMaxconn(core, server as BackendServer, maxconn),
     onDecided,
   };
 }

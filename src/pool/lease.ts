@@ -4,7 +4,7 @@ import type { PoolServer } from './pool-server.ts';
 
 /** How the work under a lease went. Nothing said is neutral. */
 export interface LeaseResult {
-  /** `false` counts as a failure of the server. */
+  /** `false` counts as a failure of the server, for its `observe` too. */
   readonly ok: boolean;
   readonly error?: unknown;
 }
@@ -43,6 +43,7 @@ export class LeaseSlot {
   observe(ok: boolean): void {
     const { balancer, environment } = this.#core;
     if (balancer.observes) balancer.observed(this.server, environment.now() - this.#takenAt, ok);
+    this.server.observer?.worked(ok);
   }
 
   /** The lease was lost without a word. */

@@ -3,16 +3,7 @@ export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fr
   [
     ...['cookie', 'stick', 'stickTable', 'dynamicCookieKey'],
     ...['persist', 'forcePersist', 'ignorePersist', 'maxKeepAliveQueue', 'preferLastServer', 'abortonclose'],
-    ...[
-      'disableOn404',
-      'logHealthChecks',
-      'httpCheck',
-      'tcpCheck',
-      'originalto',
-      'httpSendNameHeader',
-      'source',
-      'uniqueIdFormat',
-    ],
+    ...['logHealthChecks', 'httpCheck', 'tcpCheck', 'originalto', 'httpSendNameHeader', 'source', 'uniqueIdFormat'],
     ...[
       'mode',
       'compression',

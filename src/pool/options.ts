@@ -60,6 +60,8 @@ export interface ServerOptions extends DefaultServerOptions {
   readonly id?: number;
   /** Unique name for `hashKey: 'guid'`: 1 to 127 letters, digits and `-_:.`. Default: none. HAProxy: `guid`. */
   readonly guid?: string;
+  /** Name of a server of the pool whose state and commands it follows, in place of checks of its own. Default: none. HAProxy: `track`. */
+  readonly track?: string;
 }
 
 /** Time limits. `Infinity` is none. */
@@ -153,6 +155,12 @@ export interface PoolOptions<R = unknown> {
   readonly externalCheck?: boolean;
   /** The HTTP check of every server with `check: true`. HAProxy: `option httpchk`. */
   readonly httpchk?: HttpchkOption;
+  /** A check of a server that is up answered by 404 means that it takes no new work. Default: false. HAProxy: `http-check disable-on-404`. */
+  readonly disableOn404?: boolean;
+  /** How much shorter or longer than told the intervals between checks may be, in percent, 0..50. Default: 0. HAProxy: `spread-checks`. */
+  readonly spreadChecks?: number;
+  /** Longest time over which the first checks are spread. Default: Infinity. HAProxy: `max-spread-checks`. */
+  readonly maxSpreadChecks?: Duration;
   /** Time limits. */
   readonly timeout?: TimeoutOptions;
   /** Field that tells servers how many milliseconds of `timeout.total` are left, and that a client may send to leave less: `x-request-timeout-ms`. Default: none. */

@@ -90,7 +90,7 @@ export class PoolCore {
       onFault: (error) => this.reportFault('balance', error),
     });
     const { balancer, deadlines } = this;
-    this.limits = new DynamicLimits(options.fullconn ?? 0, (server) => this.#slotsChanged(server));
+    this.limits = new DynamicLimits(options.fullconn ?? 0, (server) => this.slotsChanged(server));
     this.admission = new Admission({
       balancer,
       deadlines,
@@ -211,7 +211,8 @@ export class PoolCore {
     this.tell();
   }
 
-  #slotsChanged(server: BackendServer): void {
+  /** The server has more slots, or fewer. */
+  slotsChanged(server: BackendServer): void {
     server.recalculate(this.environment.now());
     this.balancer.queueChanged(server);
     this.admission.serve(server);

@@ -3,9 +3,9 @@ import { show } from '../core/options.ts';
 import type { Monitor } from '../health/monitor.ts';
 import { MAX_WEIGHT } from '../servers/effective.ts';
 import type { AdminState } from '../servers/server.ts';
-import { serverStatus } from '../servers/status.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { PoolCore } from './pool-core.ts';
+import { changeWeight } from './server-changes.ts';
 
 /** A weight: 0 to 256, or a percentage of the weight that was configured. */
 export type Weight = number | `${number}%`;
@@ -67,7 +67,7 @@ export class PoolServer {
   }
   /** State in HAProxy's words: `UP`, `UP 1/3`, `DOWN`, `MAINT`, `no check` … */
   get state(): string {
-    return serverStatus(this.#backend, this.#monitor.report(this.#backend));
+    return this.#monitor.status(this.#backend);
   }
   /** Whether it may be chosen. */
   get usable(): boolean {
@@ -82,58 +82,33 @@ export class PoolServer {
    */
   setWeight(weight: Weight): void {
     const server = this.#backend;
-    const to = readWeight(weight, server.settings.weight);
-    const { balance } = this.#core.options;
-    if (balance.static && to !== 0 && to !== server.settings.weight)
-      throw wrong(
-        'weight',
-        weight,
-        `0, '0%', ${server.settings.weight} and '100%': '${balance.name}' is static, and lays out its turns once`,
-      );
-    const from = server.weight;
-    if (to === from) return;
-    if (to > from) {
-      const servers = this.#core.balancer.servers.map((known) => ({
-        backup: known.backup,
-        weight: known === server ? to : known.weight,
-      }));
-      const refusal = balance.refuse(servers);
-      if (refusal !== undefined) throw new ConfigError([{ path: 'weight', value: weight, message: refusal }]);
-    }
-    server.weight = to;
-    server.recalculate(this.#core.environment.now());
-    this.#core.serverChanged(server);
-    this.#core.emit('server:weight', { server: server.name, from, to });
+    const refusal = changeWeight(this.#core, server, readWeight(weight, server.declaredWeight));
+    if (refusal !== undefined)
+      throw new ConfigError([{ path: 'weight', value: weight, message: `${show(weight)} is not allowed; ${refusal}` }]);
   }
 
   /**
    * `drain` takes no new work and is still checked; `maint` also stops the checks and closes idle connections; `ready` undoes
-   * either. Work in flight goes on, but for `maint` with `onMarkedDown`. HAProxy: `set server <b>/<s> state`.
+   * either. Work in flight goes on, but for `maint` with `onMarkedDown`. Servers that track this one do the same. HAProxy:
+   * `set server <b>/<s> state`.
    * @throws {ConfigError} for another word
    */
   setState(state: AdminState): void {
     if (!STATES.includes(state)) throw wrong('state', state, STATES.map(show).join(', '));
-    const server = this.#backend;
-    const from = server.admin;
-    if (state === from) return;
-    server.admin = state;
-    if (state === 'maint') {
-      this.#monitor.pause(server);
-      server.connections.clear();
-    } else if (from === 'maint') this.#monitor.resume(server);
-    server.recalculate(this.#core.environment.now());
-    this.#core.serverChanged(server);
-    this.#core.emit('server:state', { server: server.name, from, to: state });
-    if (state === 'maint') this.#core.markedDown(server);
-    else if (from === 'maint') this.#core.markedUp(server);
+    this.#monitor.setAdmin(this.#backend, state);
   }
 
   /**
    * Overrules its checks until the next verdict. HAProxy: `set server <b>/<s> health`.
-   * @throws {ConfigError} for another word
+   * @throws {ConfigError} for another word, and for a server that tracks another one
    */
   setHealth(health: 'up' | 'stopping' | 'down'): void {
     if (!HEALTHS.includes(health)) throw wrong('health', health, HEALTHS.map(show).join(', '));
+    const { tracks } = this.#backend;
+    if (tracks) {
+      const message = `${this.name} tracks ${tracks.name}: its health is set there`;
+      throw new ConfigError([{ path: 'health', value: health, message }]);
+    }
     this.#monitor.setHealth(this.#backend, health);
   }
 }

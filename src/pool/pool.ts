@@ -22,17 +22,20 @@ import type { HealthSettings } from '../health/settings.ts';
 import { acquireLease, tryAcquireSlot } from './acquire.ts';
 import { BackendServer } from './backend-server.ts';
 import {
+  type AcquireOptions,
   checkLeaseOptions,
   checkMiddlewareOptions,
   checkServer,
   checkUpgradeOptions,
   type GraceOptions,
+  type RunOptions,
   readGraceMs,
   readReadyTimeoutMs,
 } from './call-options.ts';
 import { HttpDispatch } from './dispatch.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
 import { monitorEvents } from './health-reports.ts';
+import { declaredIds, freeFrom, refuseTwins } from './identities.ts';
 import { Lease, type LeaseSlot } from './lease.ts';
 import { answerMonitor, isMonitored } from './monitor-uri.ts';
 import type { PoolOptions, ServerOptions } from './options.ts';
@@ -41,28 +44,13 @@ import { PoolServer } from './pool-server.ts';
 import { resolvePoolOptions } from './resolve-options.ts';
 import { serverState } from './server-state.ts';
 import { type Explanation, explain, type PoolStats, poolStats } from './stats.ts';
+import { linkTracks, refuseWhileTracked } from './tracking.ts';
 
 /** Servers to avoid. */
 const NOBODY: readonly string[] = [];
 
 /** No options given: nothing to look at. */
 const NOTHING: Readonly<Record<never, never>> = {};
-
-/** Options of `acquire`. */
-export interface AcquireOptions {
-  /** Gives up with `EK_ABORTED`. */
-  readonly signal?: AbortSignal;
-  /** Longest wait for a free slot. Default: the pool's `timeout.queue`. */
-  readonly timeout?: Duration;
-  /** Names of servers not to use while another has room. */
-  readonly avoid?: readonly string[];
-}
-
-/** Options of `run`. */
-export interface RunOptions extends AcquireOptions {
-  /** Runs the work again on another server when it throws, up to the pool's `retries` and `retryBudget`. Default: false. */
-  readonly retry?: boolean;
-}
 
 /** What `close` and `removeServer` could not wait for. */
 export interface CloseResult {
@@ -105,15 +93,21 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     requestHandlers.set(this, this.#handler);
     const core = this.#core;
     this.#monitor = new Monitor(
+      resolved,
       environment,
       core.dialer,
-      monitorEvents(core, () => this.#onDecided()),
+      monitorEvents(
+        core,
+        () => this.#monitor,
+        () => this.#onDecided(),
+      ),
     );
     const ids = declaredIds(resolved.servers);
     const added = resolved.servers.map(
       (server, index) => new BackendServer(ids[index] as number, server, resolved, environment, core.limits),
     );
     refuseTwins(added);
+    linkTracks(added, added, (server) => `servers[${added.indexOf(server)}]`);
     this.#monitor.start(added.map((server) => [server, this.#healthOf(server)]));
     for (const server of added) this.#enter(server);
     core.balancer.declared();
@@ -148,6 +142,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     const id = settings.id ?? freeFrom(new Set(servers.map((server) => server.id)), 1);
     const server = new BackendServer(id, settings, core.options, core.environment, core.limits);
     refuseTwins([...servers, server]);
+    linkTracks([server], [...servers, server], () => 'server');
     const refusal = balance.refuse([...servers, server]);
     if (refusal !== undefined) throw new ConfigError([{ path: 'server', value: options, message: refusal }]);
     this.#monitor.add(server, this.#healthOf(server));
@@ -161,11 +156,13 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
    * Takes a server out: no new work from now on, its checks end. Resolves when its work in flight has ended, or was cut when
    * the grace time was over.
    * @throws {EvenkeelError} `EK_UNKNOWN_SERVER`
+   * @throws {ConfigError} for a server that another one tracks; nothing was changed
    */
   async removeServer(name: string, options: GraceOptions = {}): Promise<CloseResult> {
     const graceMs = readGraceMs(options, 'removeServer');
     const core = this.#core;
     const server = this.#find(name);
+    refuseWhileTracked(server, core.balancer.servers);
     this.#servers.delete(server);
     this.#monitor.remove(server);
     core.removeServer(server);
@@ -353,40 +350,5 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
 
   #onDecided(): void {
     for (const resolve of this.#decided) resolve();
-  }
-}
-
-/** Ids for servers as they are declared: the place in the list, or the next number that is free. HAProxy: proxy_finalize. */
-function declaredIds(servers: readonly { readonly id: number | undefined }[]): number[] {
-  const taken = new Set(servers.map(({ id }) => id));
-  let next = 1;
-  return servers.map((server) => {
-    if (server.id === undefined) next = freeFrom(taken, next);
-    const id = server.id ?? next;
-    taken.add(id);
-    next++;
-    return id;
-  });
-}
-
-function freeFrom(taken: ReadonlySet<number | undefined>, first: number): number {
-  let id = first;
-  while (taken.has(id)) id++;
-  return id;
-}
-
-/** Names and ids given by default may clash with given ones. */
-function refuseTwins(servers: readonly BackendServer[]): void {
-  const names = new Set<string>();
-  const ids = new Set<number>();
-  for (const { name, id } of servers) {
-    if (names.has(name))
-      throw new ConfigError([
-        { path: 'servers', value: name, message: `the name ${JSON.stringify(name)} is given to two servers` },
-      ]);
-    if (ids.has(id))
-      throw new ConfigError([{ path: 'servers', value: id, message: `the id ${id} is given to two servers` }]);
-    names.add(name);
-    ids.add(id);
   }
 }

@@ -7,7 +7,7 @@ import type { ExchangeTimeouts } from '../forward/forwarder.ts';
 import type { HttpProxySettings } from '../forward/http-proxy-options.ts';
 import { readHttpProxyOptions } from '../forward/http-proxy-options.ts';
 import { type CheckCatalogue, readCheckCatalogue } from '../health/index.ts';
-import { type CheckSettings, readCheckSettings } from '../health/settings.ts';
+import { type CheckSettings, readCheckSettings, refuseBesideTrack, TRACKING } from '../health/settings.ts';
 import type { ForwardingOptions } from '../http1/request-head.ts';
 import { type Balance, readBalance } from '../schedulers/index.ts';
 import { ADDRESS_FORMS, type Address, parseAddress } from '../servers/address.ts';
@@ -30,6 +30,8 @@ import { readDeadlineHeader } from './total-limit.ts';
 export interface ResolvedServer extends CheckSettings, ServerSettings {
   readonly id: number | undefined;
   readonly name: string | undefined;
+  /** Name of the server that it follows. */
+  readonly track: string | undefined;
   readonly address: Address;
   readonly disabled: boolean;
   readonly tls: TlsSettings | undefined;
@@ -61,6 +63,9 @@ export interface ResolvedPool {
   readonly startOffset: number;
   readonly timeouts: RequestTimeouts;
   readonly timeoutCheckMs: number | undefined;
+  readonly disableOn404: boolean;
+  readonly spreadChecks: number;
+  readonly maxSpreadChecksMs: number;
   readonly deadlineHeader: string | undefined;
   readonly retry: RetrySettings;
   readonly retryBudget: RetryBudgetSettings | undefined;
@@ -88,7 +93,7 @@ interface SharedByServers {
 }
 
 /** Server options that cannot be defaults. */
-const OF_ONE_SERVER: readonly string[] = ['address', 'name', 'id', 'guid'];
+const OF_ONE_SERVER: readonly string[] = ['address', 'name', 'id', 'guid', 'track'];
 
 /** Idle connections that a pool keeps by default, in the server options' words. */
 const LONGEST_MS = 2_147_483_647;
@@ -135,6 +140,9 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     priority: read.function<(context: RequestContext) => Priority>('priority'),
     startOffset: read.integer('startOffset', { default: 0, min: 0, max: 65_535 }),
     ...readTimeouts(read.object('timeout')),
+    disableOn404: read.boolean('disableOn404', { default: false }),
+    spreadChecks: read.number('spreadChecks', { default: 0, min: 0, max: 50 }),
+    maxSpreadChecksMs: read.durationMs('maxSpreadChecks', { default: Number.POSITIVE_INFINITY, min: 1 }),
     deadlineHeader: readDeadlineHeader(read),
     retry: readRetries(read),
     retryBudget: readRetryBudget(read),
@@ -186,8 +194,11 @@ function serverReader(inherited: object, shared: SharedByServers): ResolvedPool[
       allowed: 'letters, digits and -_:. (at most 127)',
       test: /^[\w.:-]{1,127}$/,
     });
+    const track = read.string('track', { default: undefined, allowed: 'the name of another server of the pool' });
+    if (track !== undefined) refuseBesideTrack(own);
     read.rejectUnknown();
-    return address && faults.length === before ? { ...settings, address, id, name, guid } : undefined;
+    if (!address || faults.length > before) return undefined;
+    return { ...settings, ...(track !== undefined && TRACKING), address, id, name, guid, track };
   };
 }
 
@@ -209,9 +220,9 @@ function readSettings(
   own: OptionReader,
   tls: boolean,
   { httpReuse, catalogue, fullconn }: SharedByServers,
-): Omit<ResolvedServer, 'id' | 'name' | 'guid' | 'address'> {
+): Omit<ResolvedServer, 'id' | 'name' | 'guid' | 'track' | 'address'> {
   read.notSupported(NOT_SUPPORTED_BY_SERVER);
-  const health = readCheckSettings(read, catalogue);
+  const health = readCheckSettings(read, catalogue, own !== read);
   const checkTls = readTls(read, tls || health.checkTarget.ssl === true || health.check?.usesTls === true, own);
   const slots = readSlots(read, fullconn);
   const strict = read.boolean('strictMaxconn', { default: false });

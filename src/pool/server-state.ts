@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { WEIGHT_SCALE } from '../servers/effective.ts';
-import type { HealthCounters } from '../servers/status.ts';
+import type { HealthCounters, HealthFacts } from '../servers/status.ts';
 import { serverStatus } from '../servers/status.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { PoolCore } from './pool-core.ts';
@@ -21,7 +21,7 @@ export function serverState(server: BackendServer, core: PoolCore, report: Healt
   const warmForMs =
     operational === 'starting' && startedAt !== undefined ? core.environment.now() - startedAt : undefined;
   return [
-    serverStatus({ admin: 'ready', operational }, report),
+    serverStatus({ ...UNCOMMANDED, operational }, { ...factsOf(report), operational }, core.options.name),
     place,
     `name=${core.options.name}/${server.name}`,
     `node=${hostname()}`,
@@ -30,6 +30,14 @@ export function serverState(server: BackendServer, core: PoolCore, report: Healt
     `qcur=${server.queued}`,
     ...(warmForMs === undefined ? [] : [`throttle=${throttle(warmForMs, settings.slowstartMs)}%`]),
   ].join('; ');
+}
+
+/** What operators have said of it is not told. */
+const UNCOMMANDED = { standing: 'ready', draining: false, inheritedMaint: false, tracks: undefined } as const;
+
+function factsOf(report: HealthCounters | undefined): Omit<HealthFacts, 'operational'> {
+  const check = report ?? { health: 0, rise: 1, fall: 1 };
+  return { check, checked: report !== undefined, agentHealth: undefined };
 }
 
 /** How much of a server's weight slow start lets it have. */

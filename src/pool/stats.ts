@@ -1,6 +1,6 @@
 import type { Monitor } from '../health/monitor.ts';
+import type { CheckReport } from '../health/monitor-events.ts';
 import type { AdminState } from '../servers/server.ts';
-import { serverStatus } from '../servers/status.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { PoolCore } from './pool-core.ts';
 
@@ -36,6 +36,10 @@ export interface ServerStats {
   readonly idle: number;
   /** The last check; `undefined` before it, or without checks. */
   readonly check: CheckStats | undefined;
+  /** The last answer of its agent; `undefined` before it, or without an agent. */
+  readonly agent: CheckStats | undefined;
+  /** Name of the server that it tracks. */
+  readonly tracks: string | undefined;
   readonly responses: ResponseClasses;
   /** Requests and leases it was given. */
   readonly stot: number;
@@ -73,6 +77,8 @@ export interface ServerStats {
   readonly chkfail: number;
   /** Times it went down. */
   readonly chkdown: number;
+  /** Times that errors of requests reached `errorLimit`. */
+  readonly hanafail: number;
 }
 
 /** `pool.stats()`. */
@@ -145,30 +151,24 @@ function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
     reuse,
     chkfail,
     chkdown,
+    hanafail,
     hrsp,
   } = server.counters;
-  const report = monitor.report(server);
-  const last = report?.last;
   return Object.freeze({
     id: server.id,
     url: server.address.url,
-    state: serverStatus(server, report),
+    state: monitor.status(server),
     admin: server.admin,
     backup: server.backup,
     weight: server.weight,
     effectiveWeight: server.effectiveWeight,
-    maxconn: server.settings.maxconn,
+    maxconn: server.limits.maxconn,
     active: server.active,
     queued: server.queued,
     idle: server.connections.idle,
-    check:
-      last &&
-      Object.freeze({
-        code: last.code,
-        status: last.status,
-        description: last.description,
-        durationMs: report.lastDurationMs,
-      }),
+    check: checkStats(monitor.report(server)),
+    agent: checkStats(monitor.report(server, 'agent')),
+    tracks: server.tracks?.name,
     responses: Object.freeze({
       '1xx': hrsp[1],
       '2xx': hrsp[2],
@@ -196,8 +196,15 @@ function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
       reuse,
       chkfail,
       chkdown,
+      hanafail,
     },
   });
+}
+
+function checkStats(report: CheckReport | undefined): CheckStats | undefined {
+  if (!report?.last) return undefined;
+  const { code, status, description } = report.last;
+  return Object.freeze({ code, status, description, durationMs: report.lastDurationMs });
 }
 
 export function explain(core: PoolCore, monitor: Monitor): Explanation {
@@ -216,9 +223,9 @@ export function explain(core: PoolCore, monitor: Monitor): Explanation {
 
   function whyNot(server: BackendServer): string | undefined {
     if (!server.usable)
-      return server.admin === 'ready' && server.weight === 0
+      return server.standing === 'ready' && server.weight === 0
         ? 'its weight is 0'
-        : `its state is ${serverStatus(server, monitor.report(server))}`;
+        : `its state is ${monitor.status(server)}`;
     if (server.backup && group === 'active') return 'it is a backup, and active servers are usable';
     if (server.backup && !core.options.allbackups && server !== firstBackup) return 'another backup comes first';
     return server.saturated ? `all of its ${server.maxconn} slots are taken` : undefined;

@@ -1,7 +1,7 @@
 import type { Address } from './address.ts';
 import { effectiveMaxconn, effectiveWeight, type PoolLoad, type SlotLimits } from './effective.ts';
 
-/** What an operator wants of a server. HAProxy: `set server <b>/<s> state`. */
+/** What an operator, or the server's agent, wants of it. HAProxy: `set server <b>/<s> state`. */
 export type AdminState = 'ready' | 'drain' | 'maint';
 
 /**
@@ -55,6 +55,17 @@ export interface ServerView {
   readonly guid: string | undefined;
 }
 
+/** Hears what requests show of a server's health. */
+export interface RequestObserver {
+  connectionFailed(): void;
+  /** A response's head came, with this status. */
+  responded(status: number): void;
+  /** It was connected to, but no valid response came. @param counts `false` where it may not be the server's fault */
+  noResponse(counts: boolean): void;
+  /** Work under a lease has ended. */
+  worked(ok: boolean): void;
+}
+
 const IDLE: PoolLoad = { current: 0, fullconn: 0 };
 
 /** Counters of a server, named as the columns of HAProxy's `show stat`. */
@@ -94,6 +105,8 @@ export class ServerCounters {
   chkfail = 0;
   /** Times it went down, by checks or into maintenance. */
   chkdown = 0;
+  /** Times that errors of requests reached `errorLimit`. */
+  hanafail = 0;
   /** Responses by class; index 0 counts what is none of 1xx to 5xx. */
   readonly hrsp: [number, number, number, number, number, number] = [0, 0, 0, 0, 0, 0];
 
@@ -114,9 +127,11 @@ export class Server implements ServerView {
   readonly guid: string | undefined;
   readonly counters: ServerCounters = new ServerCounters();
 
-  // Written by pool/ for an operator.
+  // Written by pool/, for an operator or the server's agent.
   weight: number;
-  admin: AdminState = 'ready';
+  limits: SlotLimits;
+  /** The server whose state it follows. */
+  tracks: Server | undefined = undefined;
   /** It has been removed from its pool. */
   removed = false;
 
@@ -124,6 +139,13 @@ export class Server implements ServerView {
   operational: OperationalState = 'running';
   /** When it came up, on the environment's clock, while it is `starting`. */
   startedAt: number | undefined = undefined;
+  /** Its own commands: HAProxy's FMAINT and FDRAIN. `standing` is what holds. */
+  admin: AdminState = 'ready';
+  /** Commands of the server that it tracks: HAProxy's IMAINT and IDRAIN. */
+  inheritedMaint = false;
+  inheritedDrain = false;
+  /** `undefined`: nobody wants to know. */
+  observer: RequestObserver | undefined = undefined;
 
   // Written by pool/ at each slot taken or freed, and by servers/ when a fact above changed.
   active = 0;
@@ -143,6 +165,7 @@ export class Server implements ServerView {
     this.hashKey = settings.hashKey;
     this.guid = settings.guid;
     this.weight = settings.weight;
+    this.limits = settings;
     this.#load = load;
     this.maxconn = effectiveMaxconn(settings, load, 0, undefined);
     this.effectiveWeight = effectiveWeight(this.weight, 0, undefined);
@@ -150,6 +173,17 @@ export class Server implements ServerView {
 
   get declaredWeight(): number {
     return this.settings.weight;
+  }
+
+  /** What holds of all commands, its own and those it inherits. */
+  get standing(): AdminState {
+    if (this.admin === 'maint' || this.inheritedMaint) return 'maint';
+    return this.draining ? 'drain' : 'ready';
+  }
+
+  /** It is told to drain, be it in maintenance too or not. */
+  get draining(): boolean {
+    return this.admin === 'drain' || this.inheritedDrain;
   }
 
   get saturated(): boolean {
@@ -169,7 +203,7 @@ export class Server implements ServerView {
   get usable(): boolean {
     return (
       this.effectiveWeight !== 0 &&
-      this.admin === 'ready' &&
+      this.standing === 'ready' &&
       (this.operational === 'running' || this.operational === 'starting') &&
       !this.removed
     );
@@ -177,7 +211,7 @@ export class Server implements ServerView {
 
   /** It takes requests that belong to it, whatever its weight, draining or not, backup or not. HAProxy: srv_currently_usable without them. */
   get acceptsPersistent(): boolean {
-    return this.operational !== 'stopped' && this.admin !== 'maint' && !this.removed;
+    return this.operational !== 'stopped' && this.standing !== 'maint' && !this.removed;
   }
 
   /** Works out the effective weight and limit anew. */
@@ -185,6 +219,6 @@ export class Server implements ServerView {
     const warmForMs =
       this.operational === 'starting' && this.startedAt !== undefined ? now - this.startedAt : undefined;
     this.effectiveWeight = effectiveWeight(this.weight, this.settings.slowstartMs, warmForMs);
-    this.maxconn = effectiveMaxconn(this.settings, this.#load, this.settings.slowstartMs, warmForMs);
+    this.maxconn = effectiveMaxconn(this.limits, this.#load, this.settings.slowstartMs, warmForMs);
   }
 }

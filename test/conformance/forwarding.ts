@@ -18,6 +18,7 @@ import { hostileCases } from './hostile.cases.ts';
 import { leavingCases } from './leaving.cases.ts';
 import { markedCases } from './marked.cases.ts';
 import { mountingCases } from './mounting.cases.ts';
+import { observeCases } from './observe.cases.ts';
 import { pipeliningCases } from './pipelining.cases.ts';
 import { queueCases } from './queue.cases.ts';
 import { retriesCases } from './retries.cases.ts';
@@ -45,6 +46,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   retries: retriesCases,
   hedging: hedgingCases,
   leaving: leavingCases,
+  observe: observeCases,
   pipelining: pipeliningCases,
   queues: queueCases,
   'total limit': totalCases,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { intervalMs, probeLimitsMs, startDelaysMs } from '#src/health/intervals.ts';
+import { intervalMs, probeLimitsMs, spreadMs, startDelaysMs } from '#src/health/intervals.ts';
 
 const intervals = { interMs: 2000, fastinterMs: 500, downinterMs: 10_000, rise: 2, fall: 3 };
 
@@ -49,4 +49,28 @@ test('without timeout.check the interval is the limit of the whole check', () =>
 test('with timeout.check the connection has the interval or timeout.connect, the answer timeout.check', () => {
   assert.deepEqual(probeLimitsMs(2000, { timeoutCheckMs: 9000, timeoutConnectMs: 5000 }), [2000, 9000]);
   assert.deepEqual(probeLimitsMs(2000, { timeoutCheckMs: 9000, timeoutConnectMs: 100 }), [100, 9000]);
+});
+
+// HAProxy check.c:srv_getinter with CHK_ST_FASTINTER: the fast one, but for a server that is down for good
+for (const [operational, health, ms] of [
+  ['running', 4, 500],
+  ['running', 2, 500],
+  ['stopped', 0, 10_000],
+] as const) {
+  test(`asked to hurry, a server that is ${operational} with health ${health} is checked after ${ms} ms`, () =>
+    assert.equal(intervalMs(operational, health, intervals, true), ms));
+}
+
+test('an interval is spread evenly to both sides', () => {
+  const spread = (percent: number, random: number): number => spreadMs(2000, percent, () => random);
+  assert.deepEqual([spread(50, 0), spread(50, 0.5), spread(50, 1), spread(10, 0)], [3000, 2000, 1000, 2200]);
+  assert.equal(
+    spreadMs(2000, 0, () => assert.fail()),
+    2000,
+    'no number is drawn for nothing',
+  );
+});
+
+test('the first checks are spread over no longer than they may be', () => {
+  assert.deepEqual(startDelaysMs([5000, 5000, 60_000, 5000], 1000), [0, 250, 500, 750]);
 });

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Dialer } from '#src/connections/dial.ts';
 import type { CheckResult, HealthCheck, Probe } from '#src/health/health-check.ts';
-import { Monitor, type StateChange } from '#src/health/monitor.ts';
+import { Monitor } from '#src/health/monitor.ts';
+import type { MonitorSettings, StateChange } from '#src/health/monitor-events.ts';
 import type { HealthSettings } from '#src/health/settings.ts';
 import { parseAddress } from '#src/servers/address.ts';
 import { Server } from '#src/servers/server.ts';
-import { serverStatus } from '#src/servers/status.ts';
 import { serverSettings } from '../support/make-server.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
@@ -66,6 +66,8 @@ interface Setup {
 
 const target = { address: parseAddress('127.0.0.1:1') ?? assert.fail(), tls: undefined };
 
+const POOL: MonitorSettings = { name: 'pool', spreadChecks: 0, maxSpreadChecksMs: Number.POSITIVE_INFINITY };
+
 /** One monitor on a virtual clock; what it told, in words, with the time. */
 class Bench {
   readonly clock = new VirtualClock();
@@ -75,12 +77,15 @@ class Bench {
   #id = 0;
 
   constructor() {
-    this.monitor = new Monitor(this.clock, new Dialer(this.clock), {
+    this.monitor = new Monitor(POOL, this.clock, new Dialer(this.clock), {
       onStateChange: (server, change) => {
         this.told.push(`${this.clock.now()} ${server.name} ${change.from} > ${change.to}: ${change.reason}`);
         this.onStateChange?.(server, change);
       },
       onCheck: (server, { code }, ms) => this.told.push(`${this.clock.now()} ${server.name} ${code} in ${ms} ms`),
+      onAdminChange: () => {},
+      onAgentWeight: () => undefined,
+      onAgentMaxconn: () => {},
       onWeightChange: (server) => this.told.push(`${this.clock.now()} ${server.name} weighs ${server.effectiveWeight}`),
       onDecided: () => this.told.push(`${this.clock.now()} decided`),
     });
@@ -94,7 +99,7 @@ class Bench {
   }
 
   status(server: Server): string {
-    return serverStatus(server, this.monitor.report(server));
+    return this.monitor.status(server);
   }
 
   /** What was told of changes of state since the last time. */
@@ -112,6 +117,11 @@ function settings(check: HealthCheck | undefined, more: Partial<HealthSettings> 
     rise: 2,
     fall: 3,
     initState: 'none',
+    observe: 'none',
+    errorLimit: 10,
+    onError: 'fail-check',
+    agent: undefined,
+    disableOn404: false,
     timeoutCheckMs: undefined,
     timeoutConnectMs: 5000,
     target,
@@ -229,9 +239,9 @@ test('removing or putting to maintenance the last undecided server decides', () 
   ]);
   bench.monitor.remove(one);
   assert.equal(bench.monitor.undecided, 1);
-  bench.monitor.pause(two);
+  bench.monitor.setAdmin(two, 'maint');
   assert.deepEqual(bench.told, ['0 decided']);
-  bench.monitor.pause(two);
+  bench.monitor.setAdmin(two, 'maint');
   bench.monitor.remove(two);
   bench.monitor.remove(two);
   assert.equal(bench.monitor.undecided, 0);
@@ -267,8 +277,7 @@ test('maintenance stops the checks; leaving it takes initState anew and checks a
   bench.monitor.add(server, settings(check, { initState: 'fully-up' }));
   bench.clock.advance(2060);
   assert.equal(check.running, 1);
-  server.admin = 'maint';
-  bench.monitor.pause(server);
+  bench.monitor.setAdmin(server, 'maint');
   assert.deepEqual(
     [bench.status(server), server.operational, check.running, check.cancelled],
     ['MAINT', 'stopped', 0, 1],
@@ -277,9 +286,8 @@ test('maintenance stops the checks; leaving it takes initState anew and checks a
   assert.equal(server.counters.chkdown, 1);
   bench.clock.advance(100_000);
   assert.equal(check.probes.length, 2);
-  server.admin = 'ready';
-  bench.monitor.resume(server);
-  bench.monitor.resume(server);
+  bench.monitor.setAdmin(server, 'ready');
+  bench.monitor.setAdmin(server, 'ready');
   assert.equal(bench.status(server), 'UP');
   bench.clock.advance(1);
   assert.deepEqual([check.probes.length, check.running], [3, 1]);
@@ -290,8 +298,7 @@ test('a server that leaves maintenance with initState fully-down must earn its p
   const bench = new Bench();
   const server = bench.server({ admin: 'maint' });
   bench.monitor.add(server, settings(new ScriptedCheck('pass'), { initState: 'fully-down' }));
-  server.admin = 'ready';
-  bench.monitor.resume(server);
+  bench.monitor.setAdmin(server, 'ready');
   assert.equal(bench.status(server), 'DOWN');
   bench.clock.advance(2002);
   assert.equal(bench.status(server), 'DOWN 1/2');
@@ -303,11 +310,9 @@ test('an unchecked server follows maintenance too', () => {
   const bench = new Bench();
   const server = bench.server();
   bench.monitor.add(server, settings(undefined));
-  server.admin = 'maint';
-  bench.monitor.pause(server);
+  bench.monitor.setAdmin(server, 'maint');
   assert.equal(server.operational, 'stopped');
-  server.admin = 'ready';
-  bench.monitor.resume(server);
+  bench.monitor.setAdmin(server, 'ready');
   assert.equal(server.operational, 'running');
   assert.equal(bench.clock.pending, 0);
 });
@@ -355,7 +360,7 @@ test('slow start ends with the server: down, stopping or maintenance', () => {
     const server = bench.server({ slowstartMs: 60_000 });
     bench.monitor.add(server, settings(undefined));
     assert.deepEqual([server.operational, server.effectiveWeight, bench.clock.pending], ['starting', 1, 1]);
-    if (end === 'maintenance') bench.monitor.pause(server);
+    if (end === 'maintenance') bench.monitor.setAdmin(server, 'maint');
     else bench.monitor.setHealth(server, end);
     assert.equal(bench.clock.pending, 0);
     assert.equal(server.effectiveWeight, 16);
@@ -370,9 +375,12 @@ test('slow start is not thrown off by timers that fire a little early', () => {
     setTimer: (callback: () => void, ms: number) => bench.clock.setTimer(callback, ms > 1 ? ms - 0.6 : ms),
   };
   const weights: number[] = [];
-  const monitor = new Monitor(early, new Dialer(early), {
+  const monitor = new Monitor(POOL, early, new Dialer(early), {
     onStateChange: () => {},
+    onAdminChange: () => {},
     onCheck: () => {},
+    onAgentWeight: () => undefined,
+    onAgentMaxconn: () => {},
     onWeightChange: (server) => weights.push(server.effectiveWeight),
     onDecided: () => {},
   });
@@ -411,8 +419,7 @@ test('an operator overrules the checks until they say otherwise', () => {
       's1 stopping > running: Layer4 check passed (L4OK) after 1 passed check',
     ],
   );
-  server.admin = 'maint';
-  bench.monitor.pause(server);
+  bench.monitor.setAdmin(server, 'maint');
   bench.monitor.setHealth(server, 'up');
   assert.equal(server.operational, 'stopped', 'nothing in maintenance');
 });
@@ -421,10 +428,11 @@ test('the report tells the last check and whether one runs', () => {
   const bench = new Bench();
   const server = bench.server();
   bench.monitor.add(server, settings(new ScriptedCheck('fail', 70)));
-  assert.deepEqual(bench.monitor.report(server), {
-    ...{ health: 2, rise: 2, fall: 3 },
-    ...{ last: undefined, lastDurationMs: undefined, checking: false },
-  });
+  const before = bench.monitor.report(server);
+  assert.deepEqual(
+    [before?.health, before?.rise, before?.fall, before?.last, before?.checking],
+    [2, 2, 3, undefined, false],
+  );
   bench.clock.advance(1);
   assert.equal(bench.monitor.report(server)?.checking, true);
   bench.clock.advance(70);
@@ -447,8 +455,8 @@ test('stop ends every check and timer, and nothing starts again', () => {
   bench.monitor.stop();
   assert.ok(checks.every(({ running }) => running === 0));
   for (const server of servers) {
-    bench.monitor.pause(server);
-    bench.monitor.resume(server);
+    bench.monitor.setAdmin(server, 'maint');
+    bench.monitor.setAdmin(server, 'ready');
     bench.monitor.setHealth(server, 'down');
   }
   assert.equal(bench.clock.pending, 0);
@@ -458,7 +466,11 @@ test('a listener may remove, pause or stop from within any call', () => {
   for (const act of ['remove', 'pause', 'stop'] as const) {
     const bench = new Bench();
     const server = bench.server();
-    bench.onStateChange = () => (act === 'stop' ? bench.monitor.stop() : bench.monitor[act](server));
+    bench.onStateChange = () => {
+      if (act === 'pause') bench.monitor.setAdmin(server, 'maint');
+      else if (act === 'stop') bench.monitor.stop();
+      else bench.monitor.remove(server);
+    };
     bench.monitor.add(server, settings(new ScriptedCheck('fail')));
     bench.clock.advance(10_000);
     assert.equal(bench.clock.pending, 0);

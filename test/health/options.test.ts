@@ -21,7 +21,7 @@ function readAny(server: unknown, pool: unknown = {}): CheckSettings {
   const catalogue = readCheckCatalogue(poolReader);
   poolReader.rejectUnknown();
   const reader = new OptionReader(server, 'servers[0]', poolReader.faults);
-  const settings = readCheckSettings(reader, catalogue);
+  const settings = readCheckSettings(reader, catalogue, true);
   reader.rejectUnknown();
   reader.throwFaults();
   return settings;
@@ -42,7 +42,20 @@ test('defaults are those of HAProxy, and no check', () => {
   const { check, checkTarget, ...rest } = read({});
   assert.equal(check, undefined);
   assert.ok(Object.values(checkTarget).every((value) => value === undefined || value === false));
-  assert.deepEqual(rest, { interMs: 2000, fastinterMs: 2000, downinterMs: 2000, rise: 2, fall: 3, initState: 'none' });
+  assert.deepEqual(rest, {
+    ...{ interMs: 2000, fastinterMs: 2000, downinterMs: 2000, rise: 2, fall: 3, initState: 'none' },
+    ...{ observe: 'none', errorLimit: 10, onError: 'fail-check', agent: undefined },
+  });
+});
+
+test('an agent has a pace of its own beside a check, and that of the check in its place', () => {
+  const beside = read({ check: true, agentCheck: true, agentPort: 9999, inter: '7s' });
+  assert.deepEqual([beside.check, beside.agent?.interMs], [tcpCheck, 2000]);
+  const instead = read({ check: { type: 'agent', port: 9999 }, inter: '7s', agentInter: '1s' });
+  assert.deepEqual([instead.check, instead.agent?.interMs], [undefined, 7000]);
+  const named = read({ check: 'own' }, { healthchecks: { own: { type: 'agent', port: 9999 } } });
+  assert.deepEqual([named.check, named.agent?.interMs], [undefined, 2000]);
+  assert.equal(read({ agentPort: 9999 }).agent, undefined);
 });
 
 test('fastinter and downinter follow inter', () => {
@@ -95,7 +108,8 @@ test('a program is run only where the pool lets checks do so', () => {
 });
 
 const CHECK_ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a function";
-const TYPES = "'tcp', 'http', 'redis', 'mysql', 'pgsql', 'smtp', 'ldap', 'ssl-hello', 'spop', 'grpc', 'external'";
+const TYPES =
+  "'tcp', 'http', 'agent', 'redis', 'mysql', 'pgsql', 'smtp', 'ldap', 'ssl-hello', 'spop', 'grpc', 'external'";
 const EXPECT_ALLOWED =
   "'status 200-299', 'rstatus ^2', 'hdr name x-role value master', 'string OK' or 'rstring ^OK', after '! ' what must not be; { status | rstatus | hdr | fhdr | string | rstring, not?, okStatus?, errorStatus?, toutStatus? }; or an array of these";
 const BYTES_ALLOWED =
@@ -115,9 +129,33 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     { healthchecks: { db: { type: 'tcp' } } },
     `servers[0].check: "nope" is not allowed; allowed: ${CHECK_ALLOWED}, or one of the names ${TYPES}, 'db'`,
   ],
-  [{ check: 'agent' }, {}, 'servers[0].check: not supported (HAProxy: agent-check)'],
   [{ check: { type: 'redis', user: 'x' } }, {}, 'servers[0].check.user: is not an option'],
   [{ check: 'pgsql' }, {}, 'servers[0].check.user: is missing; allowed: the name of a user: 1 to 255 characters'],
+  [{ check: { type: 'agent' } }, {}, 'servers[0].check.port: is missing; allowed: an integer from 1 to 65535'],
+  [
+    { check: { type: 'agent', port: 0, addr: 'a b', send: '' } },
+    {},
+    'servers[0].check.addr: "a b" is not allowed; allowed: a host name or an IP address: \'127.0.0.1\'',
+    'servers[0].check.port: 0 is not allowed; allowed: an integer from 1 to 65535',
+    'servers[0].check.send: "" is not allowed; allowed: a text of 1 to 16384 characters',
+  ],
+  [
+    { agentCheck: true },
+    {},
+    "servers[0].agentPort: is missing beside 'agentCheck'; allowed: an integer from 1 to 65535",
+  ],
+  [
+    { agentCheck: true, agentPort: 1, check: { type: 'agent', port: 2 } },
+    {},
+    "servers[0].agentCheck: is there twice: 'check' asks an agent already",
+  ],
+  [
+    { observe: 'layer5', errorLimit: 0, onError: 'panic' },
+    {},
+    `servers[0].observe: "layer5" is not allowed; allowed: 'none', 'layer4', 'layer7'`,
+    'servers[0].errorLimit: 0 is not allowed; allowed: an integer of at least 1',
+    `servers[0].onError: "panic" is not allowed; allowed: 'fastinter', 'fail-check', 'sudden-death', 'mark-down'`,
+  ],
   [
     { check: { type: 'pgsql', user: 'a\0b' } },
     {},
@@ -164,7 +202,6 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     'externalCheck: "yes" is not allowed; allowed: true or false',
     "healthchecks.own.type: runs a program, which needs the pool's option `externalCheck: true`",
   ],
-  [{ check: { type: 'agent' } }, {}, 'servers[0].check.type: not supported (HAProxy: agent-check)'],
   [{ check: { type: 'constructor' } }, {}, `servers[0].check.type: "constructor" is not allowed; allowed: ${TYPES}`],
   [{ check: {} }, {}, `servers[0].check.type: undefined is not allowed; allowed: ${TYPES}`],
   [
@@ -357,7 +394,7 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     {},
     { healthchecks: { http: { type: 'http' }, db: { type: 'agent' }, cache: true } },
     'healthchecks.http: "http" is not allowed; allowed: a name that is not the type of a check',
-    'healthchecks.db.type: not supported (HAProxy: agent-check)',
+    'healthchecks.db.port: is missing; allowed: an integer from 1 to 65535',
     "healthchecks.cache: true is not allowed; allowed: { type: 'tcp' }, { type: 'http', ... } or a function",
   ],
 ];

@@ -19,8 +19,8 @@ const PROGRAM = `
 
   const address = parseAddress(process.argv[1]);
   const events = { onStateChange() {}, onCheck() {}, onWeightChange() {}, onDecided() {} };
-  const monitor = new Monitor(systemEnvironment, new Dialer(systemEnvironment), events);
-  const settings = readCheckSettings(new OptionReader({ check: 'http', inter: '1h' }, ''), { named: new Map() });
+  const monitor = new Monitor({ name: 'pool', spreadChecks: 0, maxSpreadChecksMs: Infinity }, systemEnvironment, new Dialer(systemEnvironment), events);
+  const settings = readCheckSettings(new OptionReader({ check: 'http', inter: '1h' }, ''), { named: new Map() }, true);
   const target = { address, tls: process.argv[2] === 'tls' ? { verify: false, alpn: ['http/1.1'] } : undefined };
   const server = new Server(1, 's1', address, { weight: 1, maxconn: 0, backup: false, slowstartMs: 0 });
   monitor.start([[server, { ...settings, timeoutConnectMs: 5000, target }]]);

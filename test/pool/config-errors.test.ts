@@ -119,7 +119,49 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   ],
   [{ defaultServer: { onMarkedUp: true } }, 'defaultServer.onMarkedUp: true is not allowed'],
   [{ servers: [{ address: A, maxqueue: -1 }] }, 'servers[0].maxqueue: -1 is not allowed'],
-  [{ servers: [{ address: A, agentCheck: true }] }, 'servers[0].agentCheck: not supported (HAProxy: agent-check)'],
+  [
+    { servers: [{ address: A, agentCheck: true }] },
+    "servers[0].agentPort: is missing beside 'agentCheck'; allowed: an integer from 1 to 65535",
+  ],
+  [{ defaultServer: { track: 'a' } }, 'defaultServer.track: belongs to one server and cannot be a default'],
+  [{ spreadChecks: 51 }, 'spreadChecks: 51 is not allowed; allowed: a number from 0 to 50'],
+  [
+    { maxSpreadChecks: 0 },
+    "maxSpreadChecks: 0 is not allowed; allowed: a duration (250, '250ms', '2s', '1m', '1h', '1d') of at least 1 ms",
+  ],
+  [
+    {
+      servers: [
+        { address: A, name: 'a', check: true },
+        { address: A, track: 'a', check: true },
+      ],
+    },
+    "servers[1].check: cannot stand beside 'track': the server follows the state of the one it tracks",
+  ],
+  [
+    {
+      servers: [
+        { address: A, name: 'a', check: true },
+        { address: A, track: 'a', agentCheck: true, agentPort: 1 },
+      ],
+    },
+    "servers[1].agentCheck: cannot stand beside 'track': the server follows the state of the one it tracks",
+  ],
+  [
+    {
+      servers: [
+        { address: A, name: 'a', check: true },
+        { address: A, track: 'a', initState: 'up' },
+      ],
+    },
+    "servers[1].initState: cannot stand beside 'track': the server follows the state of the one it tracks",
+  ],
+  [{ servers: [{ address: A, name: 'a', track: 'b' }] }, 'servers[0].track: the pool has no server "b"'],
+  [{ servers: [{ address: A, name: 'a', track: 'a' }] }, 'servers[0].track: a would track itself'],
+  [
+    { servers: [A, { address: A, name: 'b', track: 's1' }] },
+    'servers[1].track: s1 has no check, no agent and tracks no other server: there is nothing to follow',
+  ],
   [{ 'retry-on': 'none' }, "retry-on: is not an option; did you mean 'retryOn'?"],
   [
     { servers: [{ address: A, 'pool-max-conn': 1 }] },

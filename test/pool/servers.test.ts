@@ -180,9 +180,9 @@ test('health set by an operator holds until the checks say otherwise', () => {
   }
   assert.deepEqual(told, [
     'a DOWN: set by an operator',
-    'a UP: set by an operator',
+    'a no check: set by an operator',
     'a NOLB: set by an operator',
-    'a UP: set by an operator',
+    'a no check: set by an operator',
   ]);
   assert.throws(() => a.setHealth('ill' as never), isConfigError);
 });

@@ -31,7 +31,12 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
   const during = pool.stats();
   lease.release({ ok: false });
   assertFrozen(before, 'stats');
-  const none = { check: undefined, responses: { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0, other: 0 } };
+  const none = {
+    check: undefined,
+    agent: undefined,
+    tracks: undefined,
+    responses: { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0, other: 0 },
+  };
   const zero = Object.fromEntries(
     [
       'stot',
@@ -52,6 +57,7 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
       'reuse',
       'chkfail',
       'chkdown',
+      'hanafail',
     ].map((name) => [name, 0]),
   );
   assert.deepEqual(before, {

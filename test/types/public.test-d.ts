@@ -178,6 +178,21 @@ new Pool({
 });
 // @ts-expect-error a check over HTTP sends no bytes of your own
 new Pool({ servers, defaultServer: { check: { type: 'http', steps: [{ send: 'GET /' }] } } });
+new Pool({ servers, defaultServer: { check: { type: 'agent', port: 9999, addr: '10.0.0.1', send: 'state\n' } } });
+new Pool({ servers: [{ address: 'a:1', agentCheck: true, agentPort: 9999 }], spreadChecks: 10, disableOn404: true });
+new Pool({ servers: [{ address: 'a:1', check: true, observe: 'layer7', errorLimit: 5, onError: 'mark-down' }] });
+new Pool({
+  servers: [
+    { address: 'a:1', name: 'a', check: true },
+    { address: 'a:2', track: 'a' },
+  ],
+});
+// @ts-expect-error an agent listens somewhere
+new Pool({ servers, defaultServer: { check: { type: 'agent' } } });
+// @ts-expect-error a server tracks another; all cannot
+new Pool({ servers, defaultServer: { track: 'a' } });
+// @ts-expect-error no such consequence
+new Pool({ servers, defaultServer: { check: true, observe: 'layer7', onError: 'shutdown' } });
 // @ts-expect-error no such type of check
 new Pool({ servers, defaultServer: { check: { type: 'icmp' } } });
 // @ts-expect-error a check over TCP has no uri

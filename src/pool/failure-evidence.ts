@@ -1,0 +1,18 @@
+import type { EvenkeelError } from '../core/errors.ts';
+import type { Outcome } from '../core/outcome.ts';
+import { LOCAL_FAULTS } from '../health/probe-connection.ts';
+import type { RequestObserver } from '../servers/server.ts';
+
+/** What a failed attempt shows of its server; nothing where it was our own fault. */
+export function showFailure(observer: RequestObserver, failure: Extract<Outcome, { kind: 'failed' }>): void {
+  const { reason, onReusedConnection, error } = failure;
+  if (reason === 'local' || isOurOwn(error)) return;
+  if (reason === 'conn-failure') observer.connectionFailed();
+  // A kept connection may have been closed for being kept too long.
+  else observer.noResponse(reason !== 'empty-response' || !onReusedConnection);
+}
+
+/** No socket, port or memory was left on this machine. */
+function isOurOwn({ cause }: EvenkeelError): boolean {
+  return cause instanceof Error && 'code' in cause && typeof cause.code === 'string' && LOCAL_FAULTS.has(cause.code);
+}
