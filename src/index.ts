@@ -23,10 +23,18 @@ export type * from './core/events.ts';
 export type { Duration, Size } from './core/units.ts';
 export type { CookieRewrite, HttpProxyListeners, HttpProxyOptions } from './forward/http-proxy-options.ts';
 export type { HashFunctionName } from './hashing/functions.ts';
+export type { BreakerState } from './health/circuit-breaker.ts';
 export type { CheckFunction } from './health/function-check.ts';
 export type { CheckCode, CheckResult, CheckVerdict } from './health/health-check.ts';
 export type { HttpCheckOptions } from './health/http-check.ts';
 export type { CheckDefinition, CheckOption, CheckType, HealthchecksOption, HttpchkOption } from './health/index.ts';
+export type {
+  LatencyOutlierOptions,
+  OutlierOptions,
+  Percentage,
+  RetryAfterOptions,
+  SuccessRateOptions,
+} from './health/outlier-options.ts';
 export type { InitState } from './health/rise-fall.ts';
 export type { HealthOptions } from './health/settings.ts';
 export type { TcpCheckOptions } from './health/tcp-check.ts';

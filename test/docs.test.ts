@@ -33,6 +33,10 @@ const GROUPS: readonly Group[] = [
   { interfaces: ['ForwardedOptions'], prefix: 'forwarded.', path: 'forwarded' },
   { interfaces: ['RetryBudgetOptions'], prefix: 'retryBudget.', path: 'retryBudget' },
   { interfaces: ['HedgeOptions'], prefix: 'hedge.', path: 'hedge' },
+  { interfaces: ['OutlierOptions'], prefix: 'outlier.', path: 'outlier' },
+  { interfaces: ['SuccessRateOptions'], prefix: 'outlier.successRate.', path: 'outlier.successRate' },
+  { interfaces: ['LatencyOutlierOptions'], prefix: 'outlier.latency.', path: 'outlier.latency' },
+  { interfaces: ['RetryAfterOptions'], prefix: 'outlier.honorRetryAfter.', path: 'outlier.honorRetryAfter' },
   { interfaces: ['HttpCheckOptions', 'TcpCheckOptions'], prefix: 'check.', path: 'servers[0].check' },
   { interfaces: ['HttpProxyOptions'], prefix: 'httpProxy.', path: 'httpProxy' },
   { interfaces: ['MiddlewareOptions', 'UpgradeOptions'], prefix: '', path: undefined },
@@ -253,6 +257,7 @@ function defaultsOfTheCode(): Map<string, { value: unknown; allowed: string }> {
       forwarded: {},
       retryBudget: {},
       hedge: {},
+      outlier: { latency: {}, honorRetryAfter: {} },
     });
   } finally {
     OptionReader.prototype.read = original;

@@ -69,10 +69,10 @@ export class Admission {
   serve(server: BackendServer): void {
     if (this.#waiting === 0) return;
     const { line } = server;
-    const helps = this.#options.balancer.hasItsTurn(server);
     while (!server.saturated) {
       const own = line.first;
-      const any = helps ? this.shared.first : undefined;
+      // What it is given may be the last that it takes.
+      const any = this.#options.balancer.hasItsTurn(server) ? this.shared.first : undefined;
       const next = own && !(any && any.key < own.key) ? own : any;
       if (!next) return;
       if (next === any) server.counters.lbtot++;

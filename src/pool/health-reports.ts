@@ -1,5 +1,6 @@
 import { inWords } from '../health/health-check.ts';
 import type { MonitorEvents } from '../health/monitor.ts';
+import type { OutlierEvents } from '../health/outliers.ts';
 import type { Server } from '../servers/server.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { PoolCore } from './pool-core.ts';
@@ -35,5 +36,14 @@ export function monitorEvents(core: PoolCore, onDecided: () => void): MonitorEve
     },
     onWeightChange: changed,
     onDecided,
+  };
+}
+
+/** What a pool does with what its live traffic shows. */
+export function outlierEvents(core: PoolCore): OutlierEvents {
+  return {
+    onChange: (server) => core.usabilityChanged(server as BackendServer),
+    onEjected: (server, ejection) => core.emit('server:ejected', { server: server.name, ...ejection }),
+    onRestored: (server) => core.emit('server:restored', { server: server.name }),
   };
 }

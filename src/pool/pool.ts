@@ -279,6 +279,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     const core = this.#core;
     core.closing = true;
     this.#monitor.stop();
+    core.outliers?.stop();
     this.#onDecided();
     for (const exchange of [...core.exchanges]) exchange.onPoolClosing();
     await core.settled(() => core.limits.current === 0, graceMs);

@@ -1,4 +1,6 @@
+import type { BreakerState } from '../health/circuit-breaker.ts';
 import type { Monitor } from '../health/monitor.ts';
+import type { OutlierReport } from '../health/outliers.ts';
 import type { AdminState } from '../servers/server.ts';
 import { serverStatus } from '../servers/status.ts';
 import type { BackendServer } from './backend-server.ts';
@@ -36,6 +38,12 @@ export interface ServerStats {
   readonly idle: number;
   /** The last check; `undefined` before it, or without checks. */
   readonly check: CheckStats | undefined;
+  /** With `outlier`: `open` while it is ejected, `half-open` while a few requests try it. Always `closed` without. */
+  readonly breaker: BreakerState;
+  /** Times it was ejected. */
+  readonly ejections: number;
+  /** Milliseconds until it is tried again; `undefined` while it is not ejected. */
+  readonly ejectedForMs: number | undefined;
   readonly responses: ResponseClasses;
   /** Requests and leases it was given. */
   readonly stot: number;
@@ -92,6 +100,8 @@ export interface PoolStats {
   readonly bufferedBytes: number;
   /** Retries that `retryBudget` did not allow. */
   readonly retriesRefused: number;
+  /** With `outlier`: so many servers are ejected or down that nobody counts as ejected. */
+  readonly panic: boolean;
   /** By name, in the order in which they were declared or added. */
   readonly servers: Readonly<Record<string, ServerStats>>;
 }
@@ -106,10 +116,12 @@ export interface Explanation {
   readonly excluded: readonly { readonly server: string; readonly reason: string }[];
 }
 
+const NEVER_EJECTED: OutlierReport = { breaker: 'closed', ejections: 0, ejectedForMs: undefined };
+
 export function poolStats(name: string, core: PoolCore, monitor: Monitor): PoolStats {
   // A server may be called `__proto__`.
   const servers = Object.fromEntries(
-    core.balancer.servers.map((server) => [server.name, serverStats(server, monitor)]),
+    core.balancer.servers.map((server) => [server.name, serverStats(server, monitor, core.outliers?.report(server))]),
   );
   const state = core.balancer.usableCount > 0 || core.balancer.servers.length === 0 ? 'UP' : 'DOWN';
   return Object.freeze({
@@ -121,11 +133,16 @@ export function poolStats(name: string, core: PoolCore, monitor: Monitor): PoolS
     leases: core.leases.size,
     bufferedBytes: core.bodyMemory.used,
     retriesRefused: core.retryBudget?.refused ?? 0,
+    panic: core.outliers?.panics ?? false,
     servers: Object.freeze(servers),
   });
 }
 
-function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
+function serverStats(
+  server: BackendServer,
+  monitor: Monitor,
+  { breaker, ejections, ejectedForMs }: OutlierReport = NEVER_EJECTED,
+): ServerStats {
   const {
     stot,
     lbtot,
@@ -169,6 +186,7 @@ function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
         description: last.description,
         durationMs: report.lastDurationMs,
       }),
+    ...{ breaker, ejections, ejectedForMs },
     responses: Object.freeze({
       '1xx': hrsp[1],
       '2xx': hrsp[2],
@@ -214,7 +232,15 @@ export function explain(core: PoolCore, monitor: Monitor): Explanation {
   }
   return Object.freeze({ group, candidates: Object.freeze(candidates), excluded: Object.freeze(excluded) });
 
+  function ejection(server: BackendServer): string {
+    const report = core.outliers?.report(server);
+    return report?.ejectedForMs === undefined
+      ? 'it is being tried again, with as many requests as may'
+      : `it is ejected for ${Math.ceil(report.ejectedForMs)} ms more`;
+  }
+
   function whyNot(server: BackendServer): string | undefined {
+    if (server.fit && server.ejected) return ejection(server);
     if (!server.usable)
       return server.admin === 'ready' && server.weight === 0
         ? 'its weight is 0'

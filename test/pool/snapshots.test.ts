@@ -31,7 +31,12 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
   const during = pool.stats();
   lease.release({ ok: false });
   assertFrozen(before, 'stats');
-  const none = { check: undefined, responses: { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0, other: 0 } };
+  const breaker = { breaker: 'closed', ejections: 0, ejectedForMs: undefined };
+  const none = {
+    ...breaker,
+    check: undefined,
+    responses: { '1xx': 0, '2xx': 0, '3xx': 0, '4xx': 0, '5xx': 0, other: 0 },
+  };
   const zero = Object.fromEntries(
     [
       'stot',
@@ -63,6 +68,7 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
     leases: 0,
     bufferedBytes: 0,
     retriesRefused: 0,
+    panic: false,
     servers: {
       a: {
         id: 1,
