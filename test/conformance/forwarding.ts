@@ -17,6 +17,7 @@ import { hopByHopCases } from './hop-by-hop.cases.ts';
 import { hostileCases } from './hostile.cases.ts';
 import { leavingCases } from './leaving.cases.ts';
 import { mountingCases } from './mounting.cases.ts';
+import { outliersCases } from './outliers.cases.ts';
 import { pipeliningCases } from './pipelining.cases.ts';
 import { queueCases } from './queue.cases.ts';
 import { retriesCases } from './retries.cases.ts';
@@ -42,6 +43,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   reuse: reuseCases,
   retries: retriesCases,
   hedging: hedgingCases,
+  outliers: outliersCases,
   leaving: leavingCases,
   pipelining: pipeliningCases,
   queues: queueCases,
