@@ -40,6 +40,7 @@ export type { HealthOptions } from './health/settings.ts';
 export type { TcpCheckOptions } from './health/tcp-check.ts';
 export type { ErrorAnswer, ErrorFilesOption } from './pool/answers.ts';
 export type { GraceOptions } from './pool/call-options.ts';
+export type { Explanation, ServerLoad } from './pool/explain.ts';
 export type { HedgeOptions, Quantile } from './pool/hedging.ts';
 export type { Lease, LeaseResult } from './pool/lease.ts';
 export type {
@@ -70,7 +71,7 @@ export type {
   ResponseRuleContext,
   RuleResponse,
 } from './pool/rules.ts';
-export type { CheckStats, Explanation, PoolStats, ResponseClasses, ServerStats } from './pool/stats.ts';
+export type { CheckStats, PoolStats, ResponseClasses, ServerStats } from './pool/stats.ts';
 export type { Pem, TlsOptions } from './pool/tls-options.ts';
 export type { SampleFunction, SampleValue } from './samples/index.ts';
 export type {
@@ -81,6 +82,6 @@ export type {
   HashTypePhrase,
 } from './schedulers/hash-type.ts';
 export type { AlgorithmName, BalanceObject, BalanceOption, BalancePhrase } from './schedulers/index.ts';
-export type { PoolView, Scheduler, SchedulerFactory } from './schedulers/scheduler.ts';
+export type { HashedKey, PoolView, Scheduler, SchedulerFactory } from './schedulers/scheduler.ts';
 export type { Address } from './servers/address.ts';
 export type { AdminState, HashKey, OperationalState, ServerView } from './servers/server.ts';

@@ -32,6 +32,9 @@ export interface OutlierReport {
 const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 const GATEWAY_ERRORS: ReadonlySet<number> = new Set([502, 503, 504]);
 
+/** A share is not exact: 0.29 × 100 is a little less than 29. */
+const ROUNDING = 1e-9;
+
 /** What was wrong with an answer, or with the lack of one. */
 interface Failure {
   readonly what: string;
@@ -244,7 +247,7 @@ export class Outliers {
       able++;
       if (breaker.state !== 'closed') ejected++;
     }
-    const most = Math.min(able - 1, Math.max(1, Math.floor(able * this.#settings.maxEjected)));
+    const most = Math.min(able - 1, Math.max(1, Math.floor(able * this.#settings.maxEjected + ROUNDING)));
     if (ejected < most) this.#open(watched, cause, reason, forMs);
   }
 

@@ -29,6 +29,7 @@ import {
   readTimeoutMs,
 } from './call-options.ts';
 import { HttpDispatch } from './dispatch.ts';
+import { type Explanation, explain } from './explain.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
 import { monitorEvents } from './health-reports.ts';
 import { Lease, type LeaseSlot } from './lease.ts';
@@ -37,7 +38,7 @@ import type { PoolOptions, ServerOptions } from './options.ts';
 import { PoolCore, type PoolOutlet } from './pool-core.ts';
 import { PoolServer } from './pool-server.ts';
 import { resolvePoolOptions } from './resolve-options.ts';
-import { type Explanation, explain, type PoolStats, poolStats } from './stats.ts';
+import { type PoolStats, poolStats } from './stats.ts';
 
 /** Options of `acquire`. */
 export interface AcquireOptions {
@@ -261,9 +262,12 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     return poolStats(this.name, this.#core, this.#monitor);
   }
 
-  /** Which servers a request with this context could be given to, and why not the others. Takes nothing. */
-  explain(_context: RequestContext<R> = {}): Explanation {
-    return explain(this.#core, this.#monitor);
+  /**
+   * Which server a request with this context would be sent to, which ones it could be, and why not the others. Takes nothing and
+   * no turn: the next choice is what it would have been. Functions of yours (`useServer`, the key to be hashed) are asked.
+   */
+  explain(context: RequestContext<R> = {}): Explanation {
+    return explain(this.#core, this.#monitor, context);
   }
 
   /**

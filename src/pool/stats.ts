@@ -106,16 +106,6 @@ export interface PoolStats {
   readonly servers: Readonly<Record<string, ServerStats>>;
 }
 
-/** `pool.explain()`. */
-export interface Explanation {
-  /** Which group has its turn; `none`: no server is usable. */
-  readonly group: 'active' | 'backup' | 'none';
-  /** Names of servers that can be chosen now. */
-  readonly candidates: readonly string[];
-  /** The others, and why. */
-  readonly excluded: readonly { readonly server: string; readonly reason: string }[];
-}
-
 const NEVER_EJECTED: OutlierReport = { breaker: 'closed', ejections: 0, ejectedForMs: undefined };
 
 export function poolStats(name: string, core: PoolCore, monitor: Monitor): PoolStats {
@@ -216,37 +206,4 @@ function serverStats(
       chkdown,
     },
   });
-}
-
-export function explain(core: PoolCore, monitor: Monitor): Explanation {
-  const { servers, usableCount } = core.balancer;
-  const group =
-    usableCount === 0 ? 'none' : servers.some((server) => server.usable && !server.backup) ? 'active' : 'backup';
-  const firstBackup = servers.find((server) => server.usable && server.backup);
-  const candidates: string[] = [];
-  const excluded: { server: string; reason: string }[] = [];
-  for (const server of servers) {
-    const reason = whyNot(server);
-    if (reason === undefined) candidates.push(server.name);
-    else excluded.push(Object.freeze({ server: server.name, reason }));
-  }
-  return Object.freeze({ group, candidates: Object.freeze(candidates), excluded: Object.freeze(excluded) });
-
-  function ejection(server: BackendServer): string {
-    const report = core.outliers?.report(server);
-    return report?.ejectedForMs === undefined
-      ? 'it is being tried again, with as many requests as may'
-      : `it is ejected for ${Math.ceil(report.ejectedForMs)} ms more`;
-  }
-
-  function whyNot(server: BackendServer): string | undefined {
-    if (server.fit && server.ejected) return ejection(server);
-    if (!server.usable)
-      return server.admin === 'ready' && server.weight === 0
-        ? 'its weight is 0'
-        : `its state is ${serverStatus(server, monitor.report(server))}`;
-    if (server.backup && group === 'active') return 'it is a backup, and active servers are usable';
-    if (server.backup && !core.options.allbackups && server !== firstBackup) return 'another backup comes first';
-    return server.saturated ? `all of its ${server.maxconn} slots are taken` : undefined;
-  }
 }

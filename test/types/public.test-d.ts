@@ -350,6 +350,7 @@ if (thrown instanceof ConfigError) for (const { path, message } of thrown.faults
 // snapshots are plain and read-only
 const stats = pool.stats();
 holds<Same<NonNullable<(typeof stats.servers)['a']>['breaker'], 'closed' | 'open' | 'half-open'>>();
+holds<Same<ReturnType<typeof pool.explain>['chosen'], string | undefined>>();
 pool.on('server:ejected', ({ cause, forMs }) => {
   holds<Same<typeof cause, 'consecutive-errors' | 'success-rate' | 'latency' | 'retry-after' | 'trial'>>();
   holds<Same<typeof forMs, number>>();
