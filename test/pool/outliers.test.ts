@@ -101,13 +101,14 @@ test('after its time a few requests try it: successes restore it', () => {
 });
 
 test('a trial that fails ejects it for longer; one that was given up lets another come', () => {
-  const { pool, clock, told, work, breakers } = stage('ab', { trials: 1 });
+  const { pool, clock, told, work, next, breakers } = stage('ab', { trials: 1 });
   work('a', false, 5);
   clock.advance(30_000);
   work('a', false, 1);
   assert.deepEqual(told, ['ejected a consecutive-errors 30000', 'ejected a trial 60000']);
   clock.advance(60_000);
   for (let i = 0; i < 5; i++) pool.tryAcquire({ url: 'a' })?.release();
+  assert.equal([...next(4)].sort().join(''), 'aabb');
   assert.equal(breakers(), 'half-open closed');
   work('a', true, 1);
   assert.equal(breakers(), 'closed closed');
@@ -185,7 +186,9 @@ test('servers that are down count as not left', () => {
   assert.deepEqual([[...next(2)].sort().join(''), pool.stats().panic], ['ac', true]);
   pool.server('b').setHealth('up');
   assert.deepEqual([[...next(2)].sort().join(''), pool.stats().panic], ['bc', false]);
-  // One in maintenance is not missed.
+  // One that takes nothing new, or is in maintenance, is not missed.
+  pool.server('b').setHealth('stopping');
+  assert.deepEqual([next(2), pool.stats().panic], ['cc', false]);
   pool.server('b').setState('maint');
   assert.deepEqual([next(2), pool.stats().panic], ['cc', false]);
 });
