@@ -15,6 +15,8 @@ export interface ConnectionPoolSettings {
   readonly poolPurgeDelayMs: number;
   /** Requests a connection may carry after its first; -1 is no limit. */
   readonly maxReuse: number;
+  /** Most open connections, idle and private ones too; `Infinity` is no limit. */
+  readonly maxOpen: number;
 }
 
 /** Most idle private connections kept for one client connection. HAProxy: max-session-srv-conns. */
@@ -23,25 +25,41 @@ const MAX_PRIVATE_IDLE = 5;
 /** A server that says it keeps a connection for N seconds may close it that much earlier; nobody is sent there then. */
 const KEEP_ALIVE_MARGIN_MS = 1_000;
 
+const NONE: ReadonlySet<PooledConnection> = new Set();
+
 /** One connection of a client to us, as far as reuse must know it. Connections private to it die with it. */
 export class ClientSession {
   /** Requests it has sent. */
   requests = 0;
-  readonly privateConnections: Set<PooledConnection> = new Set();
+  /** Made for the first: most clients never have one. */
+  #private: Set<PooledConnection> | undefined = undefined;
   /** The server to which a connection was authenticated for this client (NTLM, Negotiate). */
   authenticatedTo: ServerView | undefined = undefined;
   /** The client has left: nothing is kept for it any more. */
   ended = false;
+
+  get privateConnections(): ReadonlySet<PooledConnection> {
+    return this.#private ?? NONE;
+  }
 
   /** The server that should have the client's next request, as only there is it authenticated. HAProxy: PREFER_LAST. */
   get preferred(): ServerView | undefined {
     return this.authenticatedTo && this.privateConnections.size > 0 ? this.authenticatedTo : undefined;
   }
 
+  keep(connection: PooledConnection): void {
+    this.#private ??= new Set();
+    this.#private.add(connection);
+  }
+
+  forget(connection: PooledConnection): void {
+    this.#private?.delete(connection);
+  }
+
   end(): void {
     this.ended = true;
     for (const connection of this.privateConnections) connection.destroy();
-    this.privateConnections.clear();
+    this.#private = undefined;
   }
 }
 
@@ -102,6 +120,9 @@ export class ConnectionPool<C extends PooledConnection> {
   readonly #idle = new Map<string, IdleLists>();
   /** Idle connections that belong to one client each. */
   readonly #private = new IdleList();
+  #privateCount = 0;
+  /** In use, but by no request any more. */
+  readonly #parting = new IdleList();
   #used = 0;
   #idleCount = 0;
   #maxUsed = 0;
@@ -159,15 +180,32 @@ export class ConnectionPool<C extends PooledConnection> {
     }
   }
 
+  /**
+   * A connection is about to be made: closes the oldest idle ones where there would be too many. That suffices, as `maxOpen`
+   * is a server's number of slots, and each request that uses a connection holds one of them.
+   */
+  makeRoom(): void {
+    while (this.#used + this.#idleCount + this.#privateCount >= this.#settings.maxOpen) {
+      const oldest = older(this.#oldest(), this.#private.oldest) ?? this.#parting.oldest;
+      if (!oldest) return;
+      this.#drop(oldest);
+    }
+  }
+
   /** A new connection is about to carry a request. */
   opened(connection: C, session: ClientSession | undefined): void {
     if (this.#settings.httpReuse === 'never') connection.owner = session;
     this.#use();
   }
 
+  /** The request is done, and will release its connection a little later; to make room it may be closed until then. */
+  part(connection: C): void {
+    this.#parting.push(connection);
+  }
+
   /** The request is done and the connection whole: keeps it for the next, or destroys it. */
   release(connection: C, now: number): void {
-    this.#used--;
+    this.discard(connection);
     connection.requests++;
     if (!this.#keeps(connection)) {
       connection.destroy();
@@ -175,8 +213,9 @@ export class ConnectionPool<C extends PooledConnection> {
     }
     connection.idleSince = now;
     if (connection.owner) {
-      connection.owner.privateConnections.add(connection);
+      connection.owner.keep(connection);
       this.#private.push(connection);
+      this.#privateCount++;
       return;
     }
     let lists = this.#idle.get(connection.key);
@@ -187,17 +226,19 @@ export class ConnectionPool<C extends PooledConnection> {
   }
 
   /** A connection that carried a request is gone. */
-  discard(_connection: C): void {
+  discard(connection: C): void {
     this.#used--;
+    connection.list?.remove(connection);
   }
 
   /** An idle connection was closed by the server, or is to be given up. */
   forget(connection: PooledConnection): void {
-    connection.owner?.privateConnections.delete(connection);
+    connection.owner?.forget(connection);
     const { list } = connection;
     if (!list) return;
     list.remove(connection);
-    if (list !== this.#private) this.#idleCount--;
+    if (list === this.#private) this.#privateCount--;
+    else if (list !== this.#parting) this.#idleCount--;
   }
 
   /** Closes what is idle: the server went into maintenance, its address changed. */
@@ -292,12 +333,15 @@ export class ConnectionPool<C extends PooledConnection> {
   #oldest(): PooledConnection | undefined {
     let oldest: PooledConnection | undefined;
     for (const { proven, fresh } of this.#idle.values()) {
-      for (const { oldest: candidate } of [proven, fresh]) {
-        if (candidate && (!oldest || candidate.idleSince < oldest.idleSince)) oldest = candidate;
-      }
+      oldest = older(oldest, older(proven.oldest, fresh.oldest));
     }
     return oldest;
   }
+}
+
+/** On a tie the first. */
+function older(a: PooledConnection | undefined, b: PooledConnection | undefined): PooledConnection | undefined {
+  return a && b ? (b.idleSince < a.idleSince ? b : a) : (a ?? b);
 }
 
 function expired(connection: PooledConnection, now: number): boolean {

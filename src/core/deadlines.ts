@@ -116,7 +116,11 @@ export class Deadlines {
     }
   };
 
-  /** Nothing is watched. */
+  /** Stops the timer at once, if nothing is watched. */
+  rest(): void {
+    if (this.#size === 0) this.#rest();
+  }
+
   #rest(): void {
     this.#timer?.cancel();
     this.#timer = undefined;

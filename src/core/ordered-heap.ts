@@ -95,6 +95,7 @@ export class OrderedHeap<T extends HeapItem> {
   }
 }
 
-function precedes(a: HeapItem, b: HeapItem): boolean {
+/** Whether one has its turn before another. */
+export function precedes(a: HeapItem, b: HeapItem): boolean {
   return a.key < b.key || (a.key === b.key && a.arrival < b.arrival);
 }

@@ -97,17 +97,18 @@ export class HttpProxyConnection implements PooledConnection, ResponseEvents {
     this.leave();
     this.#releasing = true;
     this.#releasedAt = now;
+    this.#pool.part(this);
   }
 
   /** Not to be used again. */
   discard(): void {
     this.leave();
-    this.#endUse();
     this.destroy();
   }
 
   destroy(): void {
     this.#gone = true;
+    this.#endUse();
     this.socket.destroy();
   }
 

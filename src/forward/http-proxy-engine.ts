@@ -59,6 +59,7 @@ export class HttpProxyEngine implements Forwarder {
     let connection = takeKept(connections, key, exchange, fresh);
     const reused = connection !== undefined;
     if (!connection) {
+      connections.makeRoom();
       connection = new HttpProxyConnection(dialer, target, sni, settings.localAddress, key, connections);
       connections.opened(connection, exchange.session);
     }

@@ -33,6 +33,7 @@ export class Http1Engine implements Forwarder {
     let connection = takeKept(connections, key, exchange, fresh);
     const reused = connection !== undefined;
     if (!connection) {
+      connections.makeRoom();
       connection = new Http1Connection(this.#parts.dialer, target, sni, key, connections);
       connections.opened(connection, exchange.session);
     }

@@ -2,7 +2,7 @@ import type { RequestContext } from '../core/context.ts';
 import { EvenkeelError } from '../core/errors.ts';
 import { type Abortable, AbortSignals } from './abort-signals.ts';
 import type { BackendServer } from './backend-server.ts';
-import { LeaseSlot } from './lease.ts';
+import { type Lease, LeaseSlot } from './lease.ts';
 import type { PoolCore } from './pool-core.ts';
 import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
 
@@ -22,24 +22,35 @@ export function tryAcquireSlot(
   avoid: readonly string[],
 ): LeaseSlot | undefined {
   if (core.refusal()) return undefined;
+  core.limits.enter();
   const place = placeFor(core, context, avoid);
-  return place instanceof EvenkeelError || place instanceof RequestQueue ? undefined : new LeaseSlot(core, place);
+  if (!(place instanceof EvenkeelError || place instanceof RequestQueue)) return new LeaseSlot(core, place);
+  core.limits.leave();
+  return undefined;
 }
 
 /**
- * A slot of a server, which is waited for where it must be.
+ * A lease on a slot of a server, which is waited for where it must be.
+ * @param lend makes the lease
  * @throws {EvenkeelError}
  */
-export function acquireSlot(core: PoolCore, request: AcquireRequest): LeaseSlot | Promise<LeaseSlot> {
+export function acquireLease(
+  core: PoolCore,
+  request: AcquireRequest,
+  lend: (slot: LeaseSlot) => Lease,
+): Lease | Promise<Lease> {
   const { signal, context, avoid } = request;
   if (signal?.aborted) throw aborted(signal);
   const refusal = core.refusal();
   if (refusal) throw refusal;
+  // It counts before it chooses: servers may have more slots for it.
+  core.limits.enter();
   const place = placeFor(core, context, avoid);
-  if (place instanceof EvenkeelError) throw place;
-  if (!(place instanceof RequestQueue)) return new LeaseSlot(core, place);
-  if (core.admission.full) throw new EvenkeelError('EK_QUEUE_FULL');
-  return new Acquisition(core, request, place).slot;
+  if (place instanceof RequestQueue) {
+    if (!core.admission.full) return new Acquisition(core, request, place, lend).lease;
+  } else if (!(place instanceof EvenkeelError)) return lend(new LeaseSlot(core, place));
+  core.limits.leave();
+  throw place instanceof EvenkeelError ? place : new EvenkeelError('EK_QUEUE_FULL');
 }
 
 function placeFor(core: PoolCore, context: RequestContext, avoid: readonly string[]): Place {
@@ -62,19 +73,20 @@ const signals = new AbortSignals();
 
 /** A caller that waits for a slot. */
 class Acquisition implements Queued, Abortable {
-  readonly slot: Promise<LeaseSlot>;
+  readonly lease: Promise<Lease>;
   readonly #core: PoolCore;
   readonly #request: AcquireRequest;
   readonly #waiter: Waiter;
-  readonly #resolve: (slot: LeaseSlot) => void;
+  readonly #lend: (slot: LeaseSlot) => Lease;
+  readonly #resolve: (lease: Lease) => void;
   readonly #reject: (error: EvenkeelError) => void;
 
-  constructor(core: PoolCore, request: AcquireRequest, queue: RequestQueue) {
+  constructor(core: PoolCore, request: AcquireRequest, queue: RequestQueue, lend: (slot: LeaseSlot) => Lease) {
     this.#core = core;
     this.#request = request;
-    ({ promise: this.slot, resolve: this.#resolve, reject: this.#reject } = Promise.withResolvers<LeaseSlot>());
+    this.#lend = lend;
+    ({ promise: this.lease, resolve: this.#resolve, reject: this.#reject } = Promise.withResolvers<Lease>());
     const now = core.environment.now();
-    core.limits.enter();
     this.#waiter = core.admission.wait(this, queue, core.priorityOf(request.context), now, request.timeoutMs);
     if (request.signal) signals.watch(request.signal, this);
   }
@@ -84,13 +96,14 @@ class Acquisition implements Queued, Abortable {
   }
 
   onTurn(server: BackendServer): void {
-    const slot = new LeaseSlot(this.#core, server);
-    this.#end();
-    this.#resolve(slot);
+    this.#forget();
+    this.#resolve(this.#lend(new LeaseSlot(this.#core, server)));
   }
 
   onRefused(error: EvenkeelError): void {
-    this.#end();
+    this.#forget();
+    this.#core.limits.leave();
+    this.#core.tell();
     this.#reject(error);
   }
 
@@ -99,10 +112,8 @@ class Acquisition implements Queued, Abortable {
     this.onRefused(aborted(signal));
   }
 
-  #end(): void {
+  #forget(): void {
     const { signal } = this.#request;
     if (signal) signals.forget(signal, this);
-    this.#core.limits.leave();
-    this.#core.tell();
   }
 }

@@ -1,9 +1,10 @@
 import type { Deadlines } from '../core/deadlines.ts';
 import { EvenkeelError } from '../core/errors.ts';
+import { precedes } from '../core/ordered-heap.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { Balancer } from './balancer.ts';
 import type { Priority } from './priority.ts';
-import { type Queued, queueKey, RequestQueue, Waiter } from './request-queue.ts';
+import { type Place, type Queued, queueKey, RequestQueue, Waiter } from './request-queue.ts';
 
 /** How an admission is set up. */
 export interface AdmissionOptions {
@@ -75,9 +76,7 @@ export class Admission {
       const any = this.#options.balancer.hasItsTurn(server) ? this.shared.first : undefined;
       const next = own && !(any && any.key < own.key) ? own : any;
       if (!next) return;
-      if (next === any) server.counters.lbtot++;
-      this.leave(next);
-      next.owner.onTurn(server);
+      this.#grant(next, server);
     }
   }
 
@@ -89,7 +88,7 @@ export class Admission {
   changed(server: BackendServer): void {
     if (this.#waiting === 0) return;
     if (!server.usable) this.#redistribute(server);
-    else this.serve(server);
+    this.serve(server);
     if (this.shared.size === 0) return;
     const { balancer } = this.#options;
     if (balancer.usableCount === 0) this.#flush(this.shared, () => new EvenkeelError('EK_NO_SERVER'));
@@ -113,7 +112,8 @@ export class Admission {
       moved.push(first);
     }
     for (const waiter of moved) {
-      const place = waiter.owner.chooseAnew();
+      if (waiter.deadlineIndex === -1) continue; // a function of the user's, asked on the way, has made it leave
+      const place = this.#placeAnew(waiter);
       if (place instanceof RequestQueue) this.#enter(waiter, place);
       else {
         this.#options.deadlines.remove(waiter);
@@ -121,6 +121,23 @@ export class Admission {
         else waiter.owner.onTurn(place);
       }
     }
+  }
+
+  /** Those that wait for any server, and are before it, have the free slots first. */
+  #placeAnew(waiter: Waiter): Place {
+    for (;;) {
+      const place = waiter.owner.chooseAnew();
+      if (place instanceof RequestQueue || place instanceof EvenkeelError) return place;
+      const { first } = this.shared;
+      if (!first || !precedes(first, waiter) || !this.#options.balancer.hasItsTurn(place)) return place;
+      this.#grant(first, place);
+    }
+  }
+
+  #grant(waiter: Waiter, server: BackendServer): void {
+    if (waiter.queue === this.shared) server.counters.lbtot++;
+    this.leave(waiter);
+    waiter.owner.onTurn(server);
   }
 
   #flush(queue: RequestQueue, makeError: () => EvenkeelError): void {

@@ -17,6 +17,10 @@ export class BackendServer extends Server implements Endpoint {
   readonly health: HealthSettings;
   /** What waits for it, and for no other. */
   readonly line: RequestQueue;
+  /** HAProxy: `on-marked-down shutdown-sessions`. */
+  readonly cutsWhenDown: boolean;
+  /** HAProxy: `on-marked-up shutdown-backup-sessions`. */
+  readonly cutsBackupsWhenUp: boolean;
   /** Weight under which its scheduler knows it now; 0: not at all. The balancer's own. */
   scheduledWeight = 0;
 
@@ -32,6 +36,8 @@ export class BackendServer extends Server implements Endpoint {
       timeoutCheckMs: pool.timeoutCheckMs,
       timeoutConnectMs: pool.timeouts.connectMs,
     };
+    this.cutsWhenDown = options.onMarkedDown === 'shutdown-sessions';
+    this.cutsBackupsWhenUp = options.onMarkedUp === 'shutdown-backup-sessions';
     if (options.disabled) this.admin = 'maint';
   }
 }

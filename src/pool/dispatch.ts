@@ -1,16 +1,17 @@
-import { EvenkeelError, type TerminationFlags, type TimeLimit } from '../core/errors.ts';
+import type { EvenkeelError, TerminationFlags, TimeLimit } from '../core/errors.ts';
 import type { Outcome, Sent } from '../core/outcome.ts';
 import { Wait } from '../core/wait.ts';
 import { cutResponse } from '../forward/client-response.ts';
 import type { Attempt, HttpExchange, MutableHead, OutcomeSink } from '../forward/forwarder.ts';
 import type { BackendServer } from './backend-server.ts';
+import { type CutBy, cutError } from './cut-by.ts';
 import type { Hedge } from './hedge.ts';
 import { Hedges } from './hedges.ts';
 import { QueuedExchange } from './queued-exchange.ts';
 import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
 import type { Ruling } from './rule-answers.ts';
 import { fieldsOf, listOf } from './rule-fields.ts';
-import { withRemaining } from './total-limit.ts';
+import { overdue, withRemaining } from './total-limit.ts';
 
 type Failed = Extract<Outcome, { kind: 'failed' }>;
 type Discarded = Extract<Outcome, { kind: 'discarded' }>;
@@ -85,36 +86,43 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.settle(this.clientResponse.headersSent ? this.clientResponse.statusCode : 499, flags);
   }
 
-  /** The grace time is over: ends the request as it stands. HAProxy: flag `K`. */
-  cut(): void {
+  /** Ends the request as it stands, whatever its server is about to do. */
+  cut(by: CutBy): void {
     if (this.over) return;
     this.#attempt?.abort();
-    if (this.tunnelling) this.settle(101, 'KD');
+    if (this.tunnelling) this.settle(101, `${by}D`);
     else if (this.clientResponse.headersSent) {
       cutResponse(this.clientResponse);
-      this.settle(this.clientResponse.statusCode, 'KD');
-    } else this.fail(new EvenkeelError('EK_CLOSED', { flags: this.connectedAt === 0 ? 'KC' : 'KH' }));
+      this.settle(this.clientResponse.statusCode, `${by}D`);
+    } else this.fail(cutError(by, this.#phase, this.#server?.name));
+  }
+
+  /** Takes from a server what it has of this request. Gives whether that was the end of the request: no hedge goes on. */
+  cutOn(server: BackendServer, by: CutBy): boolean {
+    if (this.over) return false;
+    this.#hedges?.giveUp(server);
+    if (!this.#holdsSlot || this.#server !== server) return false;
+    const hedge = this.#hedges?.next();
+    if (hedge) {
+      this.#leave(server);
+      this.adopt(hedge);
+    } else this.cut(by);
+    return !hedge;
   }
 
   protected onTotalTimeout(): void {
     if (this.tunnelling) return;
-    const { clientResponse: response } = this;
-    const timeout = 'total';
-    if (this.leaveQueue()) {
-      this.fail(new EvenkeelError('EK_QUEUE_TIMEOUT', { timeout }));
-      return;
-    }
+    const waited = this.leaveQueue();
     this.#attempt?.abort();
-    if (response.headersSent) {
-      cutResponse(response);
-      this.settle(response.statusCode, 'sD', timeout);
-    } else if (!this.#server) {
-      const message = 'the client did not send its request in time';
-      this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout, message }));
-    } else {
-      const code = this.connectedAt === 0 ? 'EK_CONNECT_TIMEOUT' : 'EK_SERVER_TIMEOUT';
-      this.fail(new EvenkeelError(code, { timeout, server: this.#server.name }));
-    }
+    if (this.clientResponse.headersSent) {
+      cutResponse(this.clientResponse);
+      this.settle(this.clientResponse.statusCode, 'sD', 'total');
+    } else this.fail(overdue(waited ? 'Q' : this.#phase, this.#server?.name));
+  }
+
+  /** Where it stands, as long as the client has no head: request, connection, response head. */
+  get #phase(): 'R' | 'C' | 'H' {
+    return !this.#server ? 'R' : this.connectedAt === 0 ? 'C' : 'H';
   }
 
   /** Tells the server of the next attempt how much time is left. */
@@ -122,10 +130,6 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     const { deadlineHeader } = this.core.options;
     if (this.total && deadlineHeader !== undefined)
       this.headers = withRemaining(this.headers, deadlineHeader, this.total.deadline - now);
-  }
-
-  isOn(server: BackendServer): boolean {
-    return (this.#holdsSlot && this.#server === server) || this.#hedges?.isOn(server) === true;
   }
 
   /** Servers that have had a part in it, the present one last. */
@@ -349,6 +353,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.#attempt = undefined;
     this.tarpit?.end();
     this.total?.end();
+    this.peeking?.end();
     this.#turnAround?.end();
     this.body.forget();
     this.releaseSlot();

@@ -16,12 +16,14 @@ export function monitorEvents(core: PoolCore, onDecided: () => void): MonitorEve
       changed(server);
       const wasUp = from === 'running' || from === 'starting';
       const isUp = to === 'running' || to === 'starting';
-      if (wasUp === isUp) return;
-      core.emit(isUp ? 'server:up' : 'server:down', {
-        server: server.name,
-        reason,
-        state: isUp ? 'UP' : to === 'stopping' ? 'NOLB' : 'DOWN',
-      });
+      if (wasUp !== isUp)
+        core.emit(isUp ? 'server:up' : 'server:down', {
+          server: server.name,
+          reason,
+          state: isUp ? 'UP' : to === 'stopping' ? 'NOLB' : 'DOWN',
+        });
+      if (to === 'stopped') core.markedDown(server as BackendServer);
+      else if (isUp && !wasUp) core.markedUp(server as BackendServer);
     },
     onCheck(server, result, durationMs) {
       const { code, status, description } = result;

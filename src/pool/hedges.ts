@@ -85,8 +85,13 @@ export class Hedges implements Expiring, HedgeOwner {
     return this.#underWay.length > 0;
   }
 
-  isOn(server: BackendServer): boolean {
-    return this.#underWay.some((hedge) => hedge.server === server);
+  /** Those on this server are, the request's own attempt is not. */
+  giveUp(server: BackendServer): void {
+    for (const hedge of this.#underWay.filter((each) => each.server === server)) {
+      this.#underWay.splice(this.#underWay.indexOf(hedge), 1);
+      hedge.attempt?.abort();
+      this.#core.free(server);
+    }
   }
 
   /** No response so far. */

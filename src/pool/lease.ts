@@ -9,7 +9,10 @@ export interface LeaseResult {
   readonly error?: unknown;
 }
 
-/** A slot of a server that is held by a lease. It outlives a lease that was lost, so that the slot can be freed. */
+/**
+ * A slot of a server that is held by a lease. It outlives a lease that was lost, so that the slot can be freed. Whoever makes
+ * one has entered the pool's limits, which are left with it.
+ */
 export class LeaseSlot {
   readonly server: BackendServer;
   readonly #core: PoolCore;
@@ -21,7 +24,6 @@ export class LeaseSlot {
     this.#core = core;
     this.server = server;
     core.take(server);
-    core.limits.enter();
     this.#takenAt = core.balancer.observes || core.outliers ? core.environment.now() : 0;
     core.leases.add(this);
   }

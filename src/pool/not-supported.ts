@@ -31,7 +31,7 @@ export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fr
 /** Server options that HAProxy has and we have not. */
 export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.fromEntries(
   [
-    ...['strictMaxconn', 'cookie', 'redir', 'onMarkedDown', 'onMarkedUp'],
+    ...['cookie', 'redir'],
     ...['sendProxy', 'sendProxyV2', 'proto', 'ws', 'poolConnName', 'resolvers', 'resolvePrefer', 'initAddr'],
     ...[
       'source',

@@ -27,12 +27,18 @@ export interface DefaultServerOptions extends HealthOptions, TlsOptions {
   readonly minconn?: number;
   /** Most requests that may wait for it and for no other; 0 is no limit. Default: 0. HAProxy: `maxqueue`. */
   readonly maxqueue?: number;
+  /** Counts connections against `maxconn`, and not requests alone: for a new one the oldest idle one is closed. Needs `maxconn`. Default: false. HAProxy: `strict-maxconn`. */
+  readonly strictMaxconn?: boolean;
   /** Takes traffic only while no other server can. Default: false. HAProxy: `backup`. */
   readonly backup?: boolean;
   /** Starts in maintenance. Default: false. HAProxy: `disabled`. */
   readonly disabled?: boolean;
   /** Time over which a server that came up is given its full weight and `maxconn`. Default: 0. HAProxy: `slowstart`. */
   readonly slowstart?: Duration;
+  /** What becomes of its requests and tunnels when it goes down or into maintenance: `shutdown-sessions` cuts them. Default: `none`. HAProxy: `on-marked-down`. */
+  readonly onMarkedDown?: 'none' | 'shutdown-sessions';
+  /** What becomes of the requests and tunnels of backups when this server, which is none, comes up: `shutdown-backup-sessions` cuts them. Default: `none`. HAProxy: `on-marked-up`. */
+  readonly onMarkedUp?: 'none' | 'shutdown-backup-sessions';
   /** What its place among hashes is made from. Default: the pool's. HAProxy: `hash-key`. */
   readonly hashKey?: HashKey;
   /** Most idle connections kept; -1 is no limit, 0 keeps none. Default: -1. HAProxy: `pool-max-conn`. */

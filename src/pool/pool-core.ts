@@ -19,6 +19,7 @@ import { Balancer } from './balancer.ts';
 import { Choice } from './choice.ts';
 import type { ClientExchange } from './client-exchange.ts';
 import { ClientSessions } from './client-sessions.ts';
+import type { CutBy } from './cut-by.ts';
 import type { HttpDispatch } from './dispatch.ts';
 import { DynamicLimits } from './dynamic-limits.ts';
 import { ExchangeList } from './exchange-list.ts';
@@ -63,6 +64,8 @@ export class PoolCore {
   readonly outliers: Outliers | undefined;
   /** New work is refused. */
   closing = false;
+  /** The last of it is over. */
+  closed = false;
   readonly #outlet: PoolOutlet;
   readonly #waiting: Set<() => void> = new Set();
 
@@ -169,6 +172,22 @@ export class PoolCore {
     this.outliers?.remove(server);
   }
 
+  /** Cuts the requests and tunnels that a server has. Gives how many; one that goes on as a hedge elsewhere is none. */
+  cutOn(server: BackendServer, by: CutBy): number {
+    return [...this.exchanges].filter((exchange) => exchange.cutOn(server, by)).length;
+  }
+
+  /** A server went down. HAProxy: `on-marked-down`. */
+  markedDown(server: BackendServer): void {
+    if (server.cutsWhenDown) this.cutOn(server, 'D');
+  }
+
+  /** A server came up, and may take what backups have. HAProxy: `on-marked-up`. */
+  markedUp(server: BackendServer): void {
+    if (!server.cutsBackupsWhenUp || server.backup || !server.usable) return;
+    for (const other of this.balancer.servers) if (other.backup) this.cutOn(other, 'U');
+  }
+
   /** Pays for a retry. `false`: the budget does not suffice. */
   mayRetry(): boolean {
     return this.retryBudget?.tryRetry(this.environment.now()) ?? true;
@@ -212,12 +231,20 @@ export class PoolCore {
     this.admission.serve(server);
   }
 
-  /** Resolves once `settled` holds, or when `graceMs` is over. Holds the process meanwhile. */
+  /** Nothing is under way any more, and nothing will be: gives up what is left of timers and listeners. */
+  close(): void {
+    this.closed = true;
+    this.sessions.close();
+    this.deadlines.rest();
+    this.tell();
+  }
+
+  /** Resolves once `settled` holds, when `graceMs` is over, or when the pool is closed. Holds the process meanwhile. */
   async settled(settled: () => boolean, graceMs: number): Promise<void> {
     if (settled()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const look = (): void => {
-      if (settled()) resolve();
+      if (settled() || this.closed) resolve();
     };
     const timer = this.environment.setTimer(resolve, graceMs, true);
     this.#waiting.add(look);

@@ -108,7 +108,7 @@ export class PoolServer {
 
   /**
    * `drain` takes no new work and is still checked; `maint` also stops the checks and closes idle connections; `ready` undoes
-   * either. Work in flight goes on. HAProxy: `set server <b>/<s> state`.
+   * either. Work in flight goes on, but for `maint` with `onMarkedDown`. HAProxy: `set server <b>/<s> state`.
    * @throws {ConfigError} for another word
    */
   setState(state: AdminState): void {
@@ -124,6 +124,8 @@ export class PoolServer {
     server.recalculate(this.#core.environment.now());
     this.#core.serverChanged(server);
     this.#core.emit('server:state', { server: server.name, from, to: state });
+    if (state === 'maint') this.#core.markedDown(server);
+    else if (from === 'maint') this.#core.markedUp(server);
   }
 
   /**

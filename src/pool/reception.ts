@@ -26,6 +26,8 @@ export abstract class Reception extends AnsweredExchange {
   protected total: Wait | undefined = undefined;
   /** It waits in there for the answer of a rule. */
   protected tarpit: Wait | undefined = undefined;
+  /** It waits for the beginning of its body. */
+  protected peeking: Wait | undefined = undefined;
   /** The answer of a rule, in place of a server's. */
   protected ruling: Ruling | undefined = undefined;
 
@@ -99,9 +101,8 @@ export abstract class Reception extends AnsweredExchange {
   /** The choice depends on what the body begins with. HAProxy: as with `option http-buffer-request`. */
   #peekAtBody(): void {
     const { body, clientResponse: response } = this;
-    let wait: Wait | undefined;
     const expectBody = (): void => {
-      wait = new Wait(this.core.deadlines, this.core.environment.now() + this.timeouts.clientMs, () => {
+      this.peeking = new Wait(this.core.deadlines, this.core.environment.now() + this.timeouts.clientMs, () => {
         const message = 'the client stopped sending its request';
         this.fail(new EvenkeelError('EK_ABORTED', { status: 408, flags: 'cH', timeout: 'client', message }));
       });
@@ -115,8 +116,8 @@ export abstract class Reception extends AnsweredExchange {
       });
     else expectBody();
     body.peek(PEEK_BYTES, () => {
-      wait?.end();
       if (this.over) return;
+      this.peeking?.end();
       if (body.replayable) this.choose();
       else if (this.clientRequest.aborted) this.onClientGone();
       else this.fail(new EvenkeelError('EK_ABORTED', { status: 400, flags: 'CH', message: BROKEN_BODY }));

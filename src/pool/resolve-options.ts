@@ -35,6 +35,8 @@ export interface ResolvedServer extends CheckSettings, ServerSettings {
   readonly disabled: boolean;
   readonly tls: TlsSettings | undefined;
   readonly connections: ConnectionPoolSettings;
+  readonly onMarkedDown: 'none' | 'shutdown-sessions';
+  readonly onMarkedUp: 'none' | 'shutdown-backup-sessions';
 }
 
 /** Time limits of one request, in milliseconds; `Infinity` is none. */
@@ -172,6 +174,8 @@ function serverReader(inherited: object, shared: SharedByServers): ResolvedPool[
     const address = read.read('address', undefined, ADDRESS_FORMS, parseAddress);
     if (address === undefined && !read.has('address')) read.reject('address', `is missing; allowed: ${ADDRESS_FORMS}`);
     const settings = readSettings(read, own, address?.tls ?? true, shared);
+    if (settings.connections.maxOpen === 0)
+      read.reject('strictMaxconn', 'needs a maxconn: the most connections to the server');
     const id = read.integer('id', { default: undefined, min: 1, max: 2_147_483_647 });
     const name = read.string('name', {
       default: undefined,
@@ -208,9 +212,11 @@ function readSettings(
   { httpReuse, catalogue, fullconn }: SharedByServers,
 ): Omit<ResolvedServer, 'id' | 'name' | 'guid' | 'address'> {
   read.notSupported(NOT_SUPPORTED_BY_SERVER);
+  const slots = readSlots(read, fullconn);
+  const strict = read.boolean('strictMaxconn', { default: false });
   return {
     weight: read.integer('weight', { default: 1, min: 0, max: MAX_WEIGHT }),
-    ...readSlots(read, fullconn),
+    ...slots,
     backup: read.boolean('backup', { default: false }),
     disabled: read.boolean('disabled', { default: false }),
     slowstartMs: read.durationMs('slowstart', { default: 0, max: LONGEST_MS }),
@@ -221,7 +227,10 @@ function readSettings(
       poolLowConn: read.integer('poolLowConn', { default: 0, min: 0 }),
       poolPurgeDelayMs: read.durationMs('poolPurgeDelay', { default: 5_000, max: LONGEST_MS }),
       maxReuse: read.integer('maxReuse', { default: -1, min: -1 }),
+      maxOpen: strict ? slots.maxconn : Number.POSITIVE_INFINITY,
     },
+    onMarkedDown: read.oneOf('onMarkedDown', ['none', 'shutdown-sessions'], { default: 'none' }),
+    onMarkedUp: read.oneOf('onMarkedUp', ['none', 'shutdown-backup-sessions'], { default: 'none' }),
     tls: readTls(read, tls, own),
     ...readCheckSettings(read, catalogue),
   };

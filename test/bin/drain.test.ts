@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { Agent, get, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CommandProcess, origin } from './command-process.ts';
@@ -40,6 +43,34 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     assert.equal(stderr, '');
   });
 }
+
+test('SIGTERM: requests that wait for a slot are served as it comes free, and the last of them with 503 at the end', async (t) => {
+  const arrived: ServerResponse[] = [];
+  const { server, url } = await origin(t, (_request, response) => arrived.push(response));
+  const directory = await mkdtemp(join(tmpdir(), 'evenkeel-'));
+  t.after(() => rm(directory, { recursive: true }));
+  const file = join(directory, 'pool.json');
+  await writeFile(file, JSON.stringify({ servers: [{ address: url, maxconn: 1 }], poolMaxQueue: 2 }));
+  const command = new CommandProcess(t, ['--config', file, '--listen', '0', '--grace', '500ms']);
+  const front = await command.url();
+  const ask = (): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => get(front, { agent: false }, resolve).once('error', reject));
+  const answers = [ask()];
+  await once(server, 'request');
+  const three = [ask(), ask(), ask()];
+  assert.equal((await Promise.race(three)).statusCode, 503, 'one finds the queue full: two are in it');
+  answers.push(...three);
+  command.child.kill('SIGTERM');
+  await command.says(/draining: 3 in flight/);
+  const second = once(server, 'request');
+  arrived[0]?.end('a');
+  assert.equal((await (answers[0] as Promise<IncomingMessage>)).statusCode, 200);
+  await second;
+  arrived[1]?.end('b');
+  const statuses = (await Promise.all(answers)).map(({ statusCode }) => statusCode);
+  assert.deepEqual(statuses.sort(), [200, 200, 503, 503]);
+  assert.equal((await command.ended).code, 0);
+});
 
 test('a request without an answer is cut when the grace time is over; exit code 0', async (t) => {
   const { command, answer } = await busy(t, '--grace', '50ms');

@@ -16,6 +16,7 @@ import { hedgingCases } from './hedging.cases.ts';
 import { hopByHopCases } from './hop-by-hop.cases.ts';
 import { hostileCases } from './hostile.cases.ts';
 import { leavingCases } from './leaving.cases.ts';
+import { markedCases } from './marked.cases.ts';
 import { mountingCases } from './mounting.cases.ts';
 import { outliersCases } from './outliers.cases.ts';
 import { pipeliningCases } from './pipelining.cases.ts';
@@ -30,6 +31,7 @@ import { SKIPPED } from './skipped.ts';
 import { type Front, Stage } from './stage.ts';
 import { statusCases } from './status.cases.ts';
 import { streamingCases } from './streaming.cases.ts';
+import { strictMaxconnCases } from './strict-maxconn.cases.ts';
 import { totalCases } from './total.cases.ts';
 
 /** Every rule, by topic. */
@@ -60,6 +62,8 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   attaching: attachingCases,
   servers: serversCases,
   closing: closingCases,
+  'marked down and up': markedCases,
+  'strict maxconn': strictMaxconnCases,
   'early answer': earlyAnswerCases,
 };
 

@@ -235,14 +235,17 @@ export const hedgingCases: readonly Case[] = [
     },
   },
   {
-    name: 'a server taken out from under the hedge cuts the request when the grace time is over',
+    name: 'a server taken out from under the hedge or the first attempt leaves the other to go on alone',
     async run(stage) {
-      const { first, second, front } = await race(stage, silent, silent);
-      const exchange = await front.start();
-      await second.request(1);
-      assert.deepEqual(await front.pool.removeServer('s2', { graceMs: 1 }), { cut: 1, leaked: 0 });
-      await exchange.end;
-      await Promise.all([soonClosed(first), soonClosed(second)]);
+      for (const removed of ['s2', 's1']) {
+        const { first, second, front } = await race(stage, silent, silent);
+        const exchange = await front.start();
+        const [one, other] = [await first.request(1), await second.request(1)];
+        assert.deepEqual(await front.pool.removeServer(removed, { graceMs: 1 }), { cut: 0, leaked: 0 });
+        await soonClosed(removed === 's2' ? second : first);
+        await (removed === 's2' ? one : other).reply(ok('alone'));
+        assert.equal((await exchange.end).body, 'alone');
+      }
     },
   },
   {

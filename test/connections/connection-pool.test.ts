@@ -12,6 +12,7 @@ const DEFAULTS: ConnectionPoolSettings = {
   poolLowConn: 0,
   poolPurgeDelayMs: 5_000,
   maxReuse: -1,
+  maxOpen: Number.POSITIVE_INFINITY,
 };
 
 /** A pool, and what its callers do with it. */
@@ -33,6 +34,7 @@ class Stage {
   }
 
   open(session?: ClientSession, key = 'k'): FakeConnection {
+    this.pool.makeRoom();
     const connection = new FakeConnection(key, (destroyed) => this.#closing.push(destroyed));
     this.pool.opened(connection, session);
     return connection;
@@ -220,6 +222,37 @@ test('beyond the estimated need a connection is not even kept, but for the slack
   }
 });
 
+test('strict-maxconn: for a new connection the oldest idle one is closed, shared or private; never one in use', () => {
+  const stage = new Stage({ maxOpen: 3 });
+  const one = client(2);
+  const own = stage.open(one);
+  own.owner = one;
+  stage.pool.release(own, 0);
+  stage.clock.advance(1);
+  const [shared] = stage.idle(1);
+  const inUse = stage.open();
+  stage.open(undefined, 'other');
+  assert.deepEqual([own.destroyed, shared?.destroyed, inUse.destroyed], [true, false, false]);
+  assert.equal(one.privateConnections.size, 0);
+  stage.open();
+  assert.deepEqual([shared?.destroyed, inUse.destroyed, stage.pool.idle, stage.pool.used], [true, false, 0, 3]);
+});
+
+test('strict-maxconn: a connection that is about to be released may be closed in place of an idle one', () => {
+  const stage = new Stage({ maxOpen: 1 });
+  const parting = stage.open();
+  parting.onDestroy = () => stage.pool.discard(parting);
+  stage.pool.part(parting);
+  stage.open();
+  assert.deepEqual([parting.destroyed, stage.pool.used], [true, 1]);
+  const other = new Stage({ maxOpen: 2 });
+  const released = other.open();
+  other.pool.part(released);
+  other.pool.release(released, 0);
+  assert.deepEqual([released.destroyed, other.pool.idle, other.pool.used], [false, 1, 0]);
+  assert.equal(other.take(client(2)), released);
+});
+
 test('closed, it keeps nothing; cleared, it goes on', () => {
   const stage = new Stage();
   const inUse = stage.open();
@@ -240,6 +273,7 @@ test('over random lives it does exactly what a naive pool does', () => {
     poolLowConn: fc.constantFrom(0, 0, 2),
     poolPurgeDelayMs: fc.constantFrom(5_000, 5_000, 700, 0),
     maxReuse: fc.constantFrom(-1, -1, 0, 2),
+    maxOpen: fc.constantFrom(Number.POSITIVE_INFINITY, 1, 3),
   });
   const act = fc.record({
     kind: fc.constantFrom('ask', 'ask', 'ask', 'finish', 'finish', 'fail', 'close', 'wait', 'leave', 'clear', 'own'),
@@ -270,7 +304,7 @@ test('over random lives it does exactly what a naive pool does', () => {
             const expected = naive.take(key, session, replayable, maxIdleMs, now);
             const taken = stage.take(session, { key, replayable, maxIdleMs });
             assert.equal(taken && all.indexOf(taken), expected && all.indexOf(expected));
-            if (!taken) naive.opened();
+            if (!taken) naive.open();
             const next = taken ?? stage.open(session, key);
             if (!taken) all.push(next);
             used.push(next);

@@ -11,15 +11,15 @@ export class FakeConnection implements PooledConnection {
   next: PooledConnection | undefined = undefined;
   previous: PooledConnection | undefined = undefined;
   destroyed = false;
-  readonly #onDestroy: (connection: FakeConnection) => void;
+  onDestroy: (connection: FakeConnection) => void;
 
   constructor(key: string, onDestroy: (connection: FakeConnection) => void) {
     this.key = key;
-    this.#onDestroy = onDestroy;
+    this.onDestroy = onDestroy;
   }
 
   destroy(): void {
     this.destroyed = true;
-    this.#onDestroy(this);
+    this.onDestroy(this);
   }
 }

@@ -49,7 +49,12 @@ export class NaivePool {
     return connection;
   }
 
-  opened(): void {
+  open(): void {
+    for (;;) {
+      const idle = [...this.shared, ...this.owned].sort((a, b) => a.since - b.since)[0];
+      if (!idle || this.used + this.shared.length + this.owned.length < this.#settings.maxOpen) break;
+      this.#close(idle.connection);
+    }
     this.#use();
   }
 

@@ -110,6 +110,13 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   [{ stickTable: {} }, 'stickTable: not supported (HAProxy: stick-table)'],
   [{ cookie: 'SRV insert' }, 'cookie: not supported (HAProxy: cookie)'],
   [{ servers: [{ address: A, minconn: 1 }] }, "servers[0].minconn: needs the pool's option 'fullconn'"],
+  [{ servers: [{ address: A, strictMaxconn: true }] }, 'servers[0].strictMaxconn: needs a maxconn'],
+  [{ servers: [A], defaultServer: { strictMaxconn: true } }, 'servers[0].strictMaxconn: needs a maxconn'],
+  [
+    { servers: [{ address: A, onMarkedDown: 'shutdown-backup-sessions' }] },
+    `servers[0].onMarkedDown: "shutdown-backup-sessions" is not allowed; allowed: 'none', 'shutdown-sessions'`,
+  ],
+  [{ defaultServer: { onMarkedUp: true } }, 'defaultServer.onMarkedUp: true is not allowed'],
   [{ servers: [{ address: A, maxqueue: -1 }] }, 'servers[0].maxqueue: -1 is not allowed'],
   [{ servers: [{ address: A, agentCheck: true }] }, 'servers[0].agentCheck: not supported (HAProxy: agent-check)'],
   [{ 'retry-on': 'none' }, "retry-on: is not an option; did you mean 'retryOn'?"],

@@ -174,7 +174,7 @@ describe('limits of the queues', () => {
     ] as const) {
       const counter = new Counter('ab', { useServer, redispatch, defaultServer: { maxqueue: 2 } });
       for (const id of ['1', '2', '3', '4']) counter.ask(id, { url: '/b' });
-      assert.equal(await counter.heard(), expected === '4:a' ? '1:b 4:a' : `${expected} 1:b`);
+      assert.equal(await counter.heard(), `1:b ${expected}`);
       assert.equal(counter.pool.server('b').queued, 2);
     }
   });
@@ -214,10 +214,10 @@ describe('limits of the queues', () => {
   test('poolMaxQueue and poolMaxRequests refuse the rest at once', async () => {
     const queue = new Counter('a', { poolMaxQueue: 1 });
     for (const id of ['1', '2', '3']) queue.ask(id);
-    assert.equal(await queue.heard(), '3!EK_QUEUE_FULL SQ 1:a');
+    assert.equal(await queue.heard(), '1:a 3!EK_QUEUE_FULL SQ');
     const requests = new Counter('a', { poolMaxRequests: 2 });
     for (const id of ['1', '2', '3']) requests.ask(id);
-    assert.equal(await requests.heard(), '3!EK_QUEUE_FULL SQ 1:a');
+    assert.equal(await requests.heard(), '1:a 3!EK_QUEUE_FULL SQ');
     assert.equal(requests.pool.tryAcquire(), undefined);
     requests.release('1');
     assert.equal(await requests.heard(), '2:a');
@@ -261,6 +261,38 @@ describe('a server that takes no more work', () => {
     assert.equal(await counter.heard(), '2:b');
     counter.pool.server('b').setState('maint');
     assert.equal(await counter.heard(), '3:a');
+  });
+
+  test('what waited for it comes after those that wait for any server and were there before', async () => {
+    const servers = nowhere('a', 'b').map((server) => ({ ...server, maxconn: 1, backup: server.name === 'b' }));
+    const counter = new Counter('', { servers, useServer });
+    counter.ask('1');
+    counter.ask('any');
+    counter.clock.advance(1);
+    counter.ask('own', { url: '/a' });
+    await counter.heard();
+    counter.pool.server('a').setState('maint');
+    assert.equal(await counter.heard(), 'any:b', 'the backup has its turn now');
+    counter.release('any');
+    assert.equal(await counter.heard(), 'own:b');
+  });
+
+  test('one that gives up while another is balanced anew takes no slot', async () => {
+    const controller = new AbortController();
+    let gone = false;
+    const counter = new Counter('ab', {
+      useServer: ({ url }) => {
+        if (gone) controller.abort();
+        return url?.slice(1) || undefined;
+      },
+    });
+    for (const id of ['1', '2', '3']) counter.ask(id, { url: '/a' }, id === '3' ? { signal: controller.signal } : {});
+    await counter.heard();
+    gone = true;
+    counter.pool.server('a').setState('maint');
+    assert.equal(await counter.heard(), '3!EK_ABORTED CQ 2:b');
+    counter.release('1', '2');
+    assert.deepEqual([counter.pool.stats().leases, counter.pool.server('b').active], [0, 0]);
   });
 
   test('removed: likewise', async () => {
@@ -333,6 +365,52 @@ describe('limits that move', () => {
       await counter.heard();
     }
     assert.deepEqual([pool.server('a').active, counter.waiting], [5, 5], 'and shrink with it');
+  });
+
+  test('minconn: whoever comes counts before it is looked where it may go', async () => {
+    const servers = [{ name: 'a', address: '127.0.0.1:1', minconn: 1, maxconn: 4 }];
+    const counter = new Counter('', { servers, fullconn: 4 });
+    for (const id of ['1', '2']) counter.ask(id);
+    assert.equal(await counter.heard(), '1:a 2:a');
+    assert.equal(counter.pool.tryAcquire()?.server.name, 'a');
+    counter.ask('4');
+    assert.equal(await counter.heard(), '4:a');
+    assert.equal(counter.pool.tryAcquire(), undefined);
+    counter.ask('5', {}, { timeout: 1 });
+    counter.clock.advance(20);
+    assert.equal(await counter.heard(), '5!EK_QUEUE_TIMEOUT sQ', 'whoever is refused, or gives up, counts no more');
+    counter.release('1', '2', '4');
+    for (const id of ['6', '7']) counter.ask(id);
+    assert.equal(await counter.heard(), '6:a 7:a');
+  });
+
+  test('minconn: one that is served counts once', async () => {
+    const servers = [{ name: 'a', address: '127.0.0.1:1', minconn: 1, maxconn: 5 }];
+    const counter = new Counter('', { servers, fullconn: 7 });
+    const slots: number[] = [];
+    for (let i = 1; i <= 7; i++) {
+      counter.ask(`${i}`);
+      await counter.heard();
+      slots.push(counter.pool.server('a').active);
+    }
+    assert.deepEqual(slots, [1, 1, 2, 2, 3, 4, 5]);
+  });
+
+  test('slow start while draining: what waits for the server has the slots that it gets', async () => {
+    const counter = new Counter('', {
+      servers: [{ name: 'a', address: '127.0.0.1:1', maxconn: 10, slowstart: '10s', disabled: true }],
+      timeout: { queue: '1m' },
+      redispatch: false,
+      useServer,
+    });
+    counter.pool.server('a').setState('ready');
+    for (const id of ['1', '2', '3']) counter.ask(id, { url: '/a' });
+    assert.equal(await counter.heard(), '1:a');
+    counter.pool.server('a').setState('drain');
+    counter.clock.advance(2_500);
+    assert.equal(await counter.heard(), '2:a');
+    counter.clock.advance(1_000);
+    assert.equal(await counter.heard(), '3:a');
   });
 
   test('slow start: one more slot now and then, for those that wait', async () => {
