@@ -44,7 +44,7 @@ export function monitorEvents(core: PoolCore, onDecided: () => void): MonitorEve
 /** What a pool does with what its live traffic shows. */
 export function outlierEvents(core: PoolCore): OutlierEvents {
   return {
-    onChange: (server) => core.usabilityChanged(server as BackendServer),
+    onChange: (server) => core.ejectionChanged(server as BackendServer),
     onEjected: (server, ejection) => core.emit('server:ejected', { server: server.name, ...ejection }),
     onRestored: (server) => core.emit('server:restored', { server: server.name }),
   };

@@ -149,11 +149,14 @@ export class PoolCore {
 
   /** Something of the server changed: its state, its weight, its slots. */
   serverChanged(server: BackendServer): void {
-    this.usabilityChanged(server);
+    this.balancer.changed(server);
+    // First: what waits may have no other server than those that count as ejected no more.
     this.outliers?.serverChanged(server);
+    this.admission.changed(server);
   }
 
-  usabilityChanged(server: BackendServer): void {
+  /** Whether it counts as ejected has changed. */
+  ejectionChanged(server: BackendServer): void {
     this.balancer.changed(server);
     this.admission.changed(server);
   }
@@ -168,8 +171,8 @@ export class PoolCore {
   removeServer(server: BackendServer): void {
     this.limits.remove(server);
     this.balancer.remove(server);
-    this.admission.changed(server);
     this.outliers?.remove(server);
+    this.admission.changed(server);
   }
 
   /** Cuts the requests and tunnels that a server has. Gives how many; one that goes on as a hedge elsewhere is none. */

@@ -193,6 +193,19 @@ test('servers that are down count as not left', () => {
   assert.deepEqual([next(2), pool.stats().panic], ['cc', false]);
 });
 
+test('what waits is served by an ejected server when the last other one goes', async () => {
+  for (const goes of ['down', 'removed'] as const) {
+    const { pool, clock, work } = stage('ab', {}, { defaultServer: { maxconn: 1 } });
+    work('a', false, 5);
+    pool.tryAcquire();
+    const waiting = pool.acquire({}, { timeout: '1m' });
+    if (goes === 'down') pool.server('b').setHealth('down');
+    else void pool.removeServer('b');
+    await clock.settle();
+    assert.equal((await waiting).server.name, 'a', goes);
+  }
+});
+
 test('a server that is taken into maintenance comes back with a clean record', () => {
   const { pool, told, work, next } = stage('ab', {});
   work('a', false, 5);
