@@ -26,6 +26,7 @@ export type { HashFunctionName } from './hashing/functions.ts';
 export type { AgentCheckOptions } from './health/agent-check.ts';
 export type { ByteExpectOption, ByteExpectOptions } from './health/byte-expect.ts';
 export type { CheckTargetOptions } from './health/check-target.ts';
+export type { BreakerState } from './health/circuit-breaker.ts';
 export type { ConnectOptions } from './health/connect-step.ts';
 export type { ExternalCheckOptions } from './health/external-check.ts';
 export type { FieldMatch, TextMatch } from './health/field-match.ts';
@@ -45,6 +46,13 @@ export type {
 } from './health/index.ts';
 export type { LdapCheckOptions } from './health/ldap-check.ts';
 export type { MysqlCheckOptions } from './health/mysql-check.ts';
+export type {
+  LatencyOutlierOptions,
+  OutlierOptions,
+  Percentage,
+  RetryAfterOptions,
+  SuccessRateOptions,
+} from './health/outlier-options.ts';
 export type { PgsqlCheckOptions } from './health/pgsql-check.ts';
 export type { RedisCheckOptions } from './health/redis-check.ts';
 export type { Observe, OnError } from './health/request-observer.ts';
@@ -58,6 +66,7 @@ export type { TcpCheckOptions } from './health/tcp-check.ts';
 export type { TcpStep } from './health/tcp-steps.ts';
 export type { ErrorAnswer, ErrorFilesOption } from './pool/answers.ts';
 export type { AcquireOptions, GraceOptions, RunOptions } from './pool/call-options.ts';
+export type { Explanation, ServerLoad } from './pool/explain.ts';
 export type { HedgeOptions, Quantile } from './pool/hedging.ts';
 export type { Lease, LeaseResult } from './pool/lease.ts';
 export type {
@@ -88,7 +97,7 @@ export type {
   ResponseRuleContext,
   RuleResponse,
 } from './pool/rules.ts';
-export type { CheckStats, Explanation, PoolStats, ResponseClasses, ServerStats } from './pool/stats.ts';
+export type { CheckStats, PoolStats, ResponseClasses, ServerStats } from './pool/stats.ts';
 export type { Pem, TlsOptions } from './pool/tls-options.ts';
 export type { SampleFunction, SampleValue } from './samples/index.ts';
 export type {
@@ -99,6 +108,6 @@ export type {
   HashTypePhrase,
 } from './schedulers/hash-type.ts';
 export type { AlgorithmName, BalanceObject, BalanceOption, BalancePhrase } from './schedulers/index.ts';
-export type { PoolView, Scheduler, SchedulerFactory } from './schedulers/scheduler.ts';
+export type { HashedKey, PoolView, Scheduler, SchedulerFactory } from './schedulers/scheduler.ts';
 export type { Address } from './servers/address.ts';
 export type { AdminState, HashKey, OperationalState, ServerView } from './servers/server.ts';

@@ -45,6 +45,10 @@ const GROUPS: readonly Group[] = [
   },
   { interfaces: ['ConnectOptions'], prefix: 'connect.', path: undefined },
   { interfaces: ['ByteExpectOptions', 'StatusOptions'], prefix: 'expect.', path: undefined },
+  { interfaces: ['OutlierOptions'], prefix: 'outlier.', path: 'outlier' },
+  { interfaces: ['SuccessRateOptions'], prefix: 'outlier.successRate.', path: 'outlier.successRate' },
+  { interfaces: ['LatencyOutlierOptions'], prefix: 'outlier.latency.', path: 'outlier.latency' },
+  { interfaces: ['RetryAfterOptions'], prefix: 'outlier.honorRetryAfter.', path: 'outlier.honorRetryAfter' },
   { interfaces: ['HttpProxyOptions'], prefix: 'httpProxy.', path: 'httpProxy' },
   { interfaces: ['MiddlewareOptions', 'UpgradeOptions'], prefix: '', path: undefined },
   { interfaces: ['FastifyMountOptions'], prefix: '', path: undefined },
@@ -264,6 +268,7 @@ function defaultsOfTheCode(): Map<string, { value: unknown; allowed: string }> {
       forwarded: {},
       retryBudget: {},
       hedge: {},
+      outlier: { latency: {}, honorRetryAfter: {} },
     });
   } finally {
     OptionReader.prototype.read = original;

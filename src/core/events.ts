@@ -53,6 +53,22 @@ export interface ServerCheckEvent {
   readonly agent: boolean;
 }
 
+/** Payload of `server:ejected`: live traffic has shown a server to be worse than the others. Also when its trials have failed. */
+export interface ServerEjectedEvent {
+  readonly server: string;
+  /** What has shown it; `trial`: a request that tried it once its ejection was over. */
+  readonly cause: 'consecutive-errors' | 'success-rate' | 'latency' | 'retry-after' | 'trial';
+  /** In words: `5 errors in a row, the last: status 503`. */
+  readonly reason: string;
+  /** Milliseconds until it is tried again. */
+  readonly forMs: number;
+}
+
+/** Payload of `server:restored`: it takes its share again. */
+export interface ServerRestoredEvent {
+  readonly server: string;
+}
+
 /** Payload of `request`: one request has ended, however it did. */
 export interface RequestEvent {
   readonly method: string | undefined;
@@ -115,6 +131,8 @@ export interface PoolEvents {
   'server:added': (event: ServerAddedEvent) => void;
   'server:removed': (event: ServerRemovedEvent) => void;
   'server:check': (event: ServerCheckEvent) => void;
+  'server:ejected': (event: ServerEjectedEvent) => void;
+  'server:restored': (event: ServerRestoredEvent) => void;
   request: (event: RequestEvent) => void;
   'sample:error': (event: SampleErrorEvent) => void;
   'lease:leaked': (event: LeaseLeakedEvent) => void;

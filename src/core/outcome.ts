@@ -27,7 +27,12 @@ export type Outcome =
       readonly error: EvenkeelError;
     }
   /** A response was thrown away unseen, since the request goes to a server again. */
-  | { readonly kind: 'discarded'; readonly status: number }
+  | {
+      readonly kind: 'discarded';
+      readonly status: number;
+      /** Names and values in turn. */
+      readonly headers: readonly string[];
+    }
   /** We answered ourselves: the client was too slow (408). */
   | { readonly kind: 'refused'; readonly error: EvenkeelError }
   /** A rule has put an answer of its own in place of the server's. */

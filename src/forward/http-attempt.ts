@@ -193,9 +193,9 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
   }
 
   /** Gives the response up, where the request goes to a server again in its place. */
-  protected discards({ status }: ResponseHead): boolean {
+  protected discards({ status, headers }: ResponseHead): boolean {
     if (!this.exchange.repeatsAfter(status, this.#sent)) return false;
-    this.end({ kind: 'discarded', status });
+    this.end({ kind: 'discarded', status, headers });
     return true;
   }
 

@@ -72,6 +72,7 @@ export class Admission {
     const { line } = server;
     while (!server.saturated) {
       const own = line.first;
+      // What it is given may be the last that it takes.
       const any = this.#options.balancer.hasItsTurn(server) ? this.shared.first : undefined;
       const next = own && !(any && any.key < own.key) ? own : any;
       if (!next) return;

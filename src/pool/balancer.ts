@@ -151,6 +151,22 @@ export class Balancer implements PoolView {
     return this.#backupCount > 0 ? this.#ask(this.#backup, context, avoid) : undefined;
   }
 
+  /**
+   * What `pick` would give, without its taking a turn. `undefined` also where that cannot be told.
+   */
+  peek(context: RequestContext): BackendServer | undefined {
+    if (this.usableCount === 0 || (!this.#skipped && this.#options.startOffset > 0)) return undefined;
+    const scheduler = this.#activeCount > 0 ? this.#active : this.#backup;
+    try {
+      const picked = scheduler.peek?.(context);
+      // One of the user's may give anything.
+      return this.#servers.find((server) => server === picked && server.scheduledWeight > 0);
+    } catch (error) {
+      this.#options.onFault(error);
+      return undefined;
+    }
+  }
+
   /** A backup, though active servers are usable; `undefined`: none is usable. */
   pickBackup(context: RequestContext): BackendServer | undefined {
     return this.#backupCount > 0 ? this.#ask(this.#backup, context, undefined) : undefined;

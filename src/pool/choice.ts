@@ -43,7 +43,7 @@ export class Choice {
    */
   first(context: RequestContext, preferred: ServerView | undefined, request: { persistent: boolean }): Place {
     request.persistent = true;
-    const named = this.#named(context);
+    const named = this.named(context);
     if (named) {
       const place = placeAt(named);
       if (place) return place;
@@ -79,7 +79,8 @@ export class Choice {
     return place ?? new EvenkeelError('EK_QUEUE_FULL', { server: server.name });
   }
 
-  #named(context: RequestContext): BackendServer | undefined {
+  /** The server that `useServer` names, if it may be used. */
+  named(context: RequestContext): BackendServer | undefined {
     const { useServer } = this.#options;
     if (!useServer) return undefined;
     try {

@@ -12,10 +12,10 @@ import { QueuedExchange } from './queued-exchange.ts';
 import type { Place } from './request-queue.ts';
 import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
 import type { Ruling } from './rule-answers.ts';
-import { fieldsOf, listOf } from './rule-fields.ts';
 import { overdue, withRemaining } from './total-limit.ts';
 
 type Failed = Extract<Outcome, { kind: 'failed' }>;
+type Discarded = Extract<Outcome, { kind: 'discarded' }>;
 
 /** Statuses that say the server could not do its work. */
 const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
@@ -44,6 +44,8 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   #hedges: Hedges | undefined = undefined;
   /** No attempt has got as far as a connection. */
   #onlyRefused = true;
+  /** What the server's response says of it has been told. */
+  #judged = false;
   listIndex = -1;
 
   repeatsAfter(status: number, sent: Sent): boolean {
@@ -61,16 +63,11 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.#hedges?.onResponse();
     // A time-out middleware, say, may have answered meanwhile.
     if (this.clientResponse.headersSent || this.clientResponse.destroyed) return { kind: 'client-gone', flags: 'CH' };
-    const rules = this.core.options.responseRules;
-    if (rules) {
-      const response = { status: head.status, headers: fieldsOf(head.headers) };
-      this.ruling = rules.apply({ ...this.context, response }, response.headers, this, this.core.reportFault);
-      if (this.over) return { kind: 'client-gone', flags: 'CH' }; // a function of the user's has ended it
-      if (this.ruling) return { kind: 'ruled' };
-      head.headers = listOf(response.headers, head.headers, this.core.reportFault);
-      if (Number.isInteger(response.status) && response.status >= 200 && response.status <= 599)
-        head.status = response.status;
-    }
+    const { outliers } = this.core;
+    if (outliers)
+      this.#judged = outliers.responded(this.#server as BackendServer, this.attemptedAt, this.respondedAt, head);
+    const ruled = this.core.options.responseRules && this.applyResponseRules(head);
+    if (ruled) return ruled;
     this.body.forget();
     return undefined;
   }
@@ -148,7 +145,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
 
   onHedgeLost({ server, attemptedAt }: Hedge, outcome: Outcome): void {
     if (outcome.kind === 'failed') this.#noteFailure(outcome, server, attemptedAt);
-    else if (outcome.kind === 'discarded') this.#noteDiscarded(outcome.status, server, attemptedAt);
+    else if (outcome.kind === 'discarded') this.#noteDiscarded(outcome, server, attemptedAt);
     this.#leave(server);
   }
 
@@ -192,11 +189,12 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     switch (outcome.kind) {
       case 'answered':
         this.#observe(server, this.respondedAt - this.attemptedAt, !FAILURES.has(outcome.status));
+        if (!this.#judged) this.core.outliers?.succeeded(server, this.attemptedAt, this.respondedAt - this.attemptedAt);
         counters.countResponse(outcome.status);
         this.settle(outcome.status, '--');
         return;
       case 'discarded':
-        this.#noteDiscarded(outcome.status, server, this.attemptedAt);
+        this.#noteDiscarded(outcome, server, this.attemptedAt);
         this.#goOn(server, () => this.#retry(server, false));
         return;
       case 'cut':
@@ -204,6 +202,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
         if (outcome.flags[0] === 'S' || outcome.flags[0] === 's' || outcome.flags[0] === 'P') {
           counters.srv_abrt++;
           counters.eresp++;
+          if (!this.#judged) this.core.outliers?.failed(server, this.attemptedAt, 'a cut response');
         } else counters.cli_abrt++;
         this.settle(outcome.status, outcome.flags, outcome.timeout);
         return;
@@ -228,16 +227,19 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     if (balancer.observes) balancer.observed(server, ms, ok);
   }
 
-  #noteDiscarded(status: number, server: BackendServer, attemptedAt: number): void {
+  #noteDiscarded(response: Discarded, server: BackendServer, attemptedAt: number): void {
     this.#onlyRefused = false;
-    this.#observe(server, this.core.environment.now() - attemptedAt, !FAILURES.has(status));
-    server.counters.countResponse(status);
-    server.observer?.responded(status);
+    const now = this.core.environment.now();
+    this.#observe(server, now - attemptedAt, !FAILURES.has(response.status));
+    this.core.outliers?.responded(server, attemptedAt, now, response);
+    server.counters.countResponse(response.status);
+    server.observer?.responded(response.status);
   }
 
   #noteFailure(failure: Failed, server: BackendServer, attemptedAt: number): void {
     const { reason, onReusedConnection } = failure;
     this.#observe(server, this.core.environment.now() - attemptedAt, false);
+    this.core.outliers?.attemptFailed(server, attemptedAt, reason, onReusedConnection);
     if (reason === 'conn-failure') server.counters.econ++;
     else {
       this.#onlyRefused = false;

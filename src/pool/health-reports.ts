@@ -1,6 +1,7 @@
 import { inWords } from '../health/health-check.ts';
 import type { Monitor } from '../health/monitor.ts';
 import type { MonitorEvents } from '../health/monitor-events.ts';
+import type { OutlierEvents } from '../health/outliers.ts';
 import type { Server } from '../servers/server.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { PoolCore } from './pool-core.ts';
@@ -52,5 +53,14 @@ export function monitorEvents(core: PoolCore, monitor: () => Monitor, onDecided:
     onAgentWeight: (server, weight) => changeWeight(core, server as BackendServer, weight),
     onAgentMaxconn: (server, maxconn) => changeMaxconn(core, server as BackendServer, maxconn),
     onDecided,
+  };
+}
+
+/** What a pool does with what its live traffic shows. */
+export function outlierEvents(core: PoolCore): OutlierEvents {
+  return {
+    onChange: (server) => core.ejectionChanged(server as BackendServer),
+    onEjected: (server, ejection) => core.emit('server:ejected', { server: server.name, ...ejection }),
+    onRestored: (server) => core.emit('server:restored', { server: server.name }),
   };
 }

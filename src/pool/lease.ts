@@ -25,7 +25,7 @@ export class LeaseSlot {
     this.#core = core;
     this.server = server;
     core.take(server);
-    this.#takenAt = core.balancer.observes ? core.environment.now() : 0;
+    this.#takenAt = core.balancer.observes || core.outliers ? core.environment.now() : 0;
     core.leases.add(this);
   }
 
@@ -41,9 +41,14 @@ export class LeaseSlot {
 
   /** How the work went. */
   observe(ok: boolean): void {
-    const { balancer, environment } = this.#core;
-    if (balancer.observes) balancer.observed(this.server, environment.now() - this.#takenAt, ok);
+    if (this.#released) return;
+    const { balancer, environment, outliers } = this.#core;
     this.server.observer?.worked(ok);
+    if (!(balancer.observes || outliers)) return;
+    const ms = environment.now() - this.#takenAt;
+    if (balancer.observes) balancer.observed(this.server, ms, ok);
+    if (ok) outliers?.succeeded(this.server, this.#takenAt, ms);
+    else outliers?.failed(this.server, this.#takenAt, 'work under a lease');
   }
 
   /** The lease was lost without a word. */
@@ -72,9 +77,10 @@ export class Lease implements Disposable {
 
   /** Gives the slot back. A second call does nothing. */
   release(result?: LeaseResult): void {
+    // First: whoever gets the slot next is to be chosen by it.
+    if (result) this.#slot.observe(result.ok);
     if (!this.#slot.free()) return;
     lostLeases.unregister(this);
-    if (result) this.#slot.observe(result.ok);
     if (result?.ok === false) this.#slot.server.counters.eresp++;
   }
 

@@ -3,6 +3,7 @@ import type { RequestContext } from '../core/context.ts';
 import type { Duration, Size } from '../core/units.ts';
 import type { HttpProxyOptions } from '../forward/http-proxy-options.ts';
 import type { HealthchecksOption, HttpchkOption } from '../health/index.ts';
+import type { OutlierOptions } from '../health/outlier-options.ts';
 import type { HealthOptions } from '../health/settings.ts';
 import type { HashPreserveAffinity, HashTypeOption } from '../schedulers/hash-type.ts';
 import type { BalanceOption } from '../schedulers/index.ts';
@@ -177,6 +178,8 @@ export interface PoolOptions<R = unknown> {
   readonly retryBudget?: false | RetryBudgetOptions;
   /** Asks a second server for what one is slow to answer, if the request may be sent twice. Default: false. */
   readonly hedge?: false | HedgeOptions;
+  /** Ejects servers that live traffic shows to be worse than the others, for a while. Default: false. */
+  readonly outlier?: false | OutlierOptions;
   /** Bytes of a request's body that are kept to be sent again. Default: 64kb. */
   readonly bufferBody?: Size;
   /** Bytes of bodies that all requests together keep to be sent again; beyond it a request cannot be repeated. Default: 64mb. */

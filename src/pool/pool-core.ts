@@ -11,6 +11,7 @@ import { BodyMemory } from '../forward/body-memory.ts';
 import type { Forwarder } from '../forward/forwarder.ts';
 import { HttpProxyEngine } from '../forward/http-proxy-engine.ts';
 import { Http1Engine } from '../forward/http1-engine.ts';
+import { Outliers } from '../health/outliers.ts';
 import { Admission } from './admission.ts';
 import { writeError, writeRuling } from './answers.ts';
 import type { BackendServer } from './backend-server.ts';
@@ -22,6 +23,7 @@ import type { CutBy } from './cut-by.ts';
 import type { HttpDispatch } from './dispatch.ts';
 import { DynamicLimits } from './dynamic-limits.ts';
 import { ExchangeList } from './exchange-list.ts';
+import { outlierEvents } from './health-reports.ts';
 import { Hedging } from './hedging.ts';
 import type { LeaseSlot } from './lease.ts';
 import { type Priority, priorityFrom } from './priority.ts';
@@ -58,6 +60,8 @@ export class PoolCore {
   readonly retryBudget: RetryBudget | undefined;
   /** `undefined`: no request is hedged. */
   readonly hedging: Hedging | undefined;
+  /** `undefined`: nobody is ejected. */
+  readonly outliers: Outliers | undefined;
   /** New work is refused. */
   closing = false;
   /** The last of it is over. */
@@ -80,6 +84,7 @@ export class PoolCore {
       options.engine === 'http1'
         ? new Http1Engine(parts)
         : new HttpProxyEngine(parts, options.httpProxy, this.reportFault);
+    this.outliers = options.outlier && new Outliers(environment, options.outlier, outlierEvents(this));
     this.balancer = new Balancer({
       factory: balance.factory,
       allbackups,
@@ -145,11 +150,20 @@ export class PoolCore {
   /** Something of the server changed: its state, its weight, its slots. */
   serverChanged(server: BackendServer): void {
     this.balancer.changed(server);
+    // First: what waits may have no other server than those that count as ejected no more.
+    this.outliers?.serverChanged(server);
+    this.admission.changed(server);
+  }
+
+  /** Whether it counts as ejected has changed. */
+  ejectionChanged(server: BackendServer): void {
+    this.balancer.changed(server);
     this.admission.changed(server);
   }
 
   addServer(server: BackendServer): void {
     this.limits.add(server);
+    this.outliers?.add(server);
     this.balancer.add(server);
     this.admission.changed(server);
   }
@@ -157,6 +171,7 @@ export class PoolCore {
   removeServer(server: BackendServer): void {
     this.limits.remove(server);
     this.balancer.remove(server);
+    this.outliers?.remove(server);
     this.admission.changed(server);
   }
 
@@ -188,12 +203,14 @@ export class PoolCore {
     counters.stot++;
     if (server.active > counters.smax) counters.smax = server.active;
     this.balancer.took(server);
+    this.outliers?.took(server);
   }
 
   /** Gives a slot back, for whoever waits for it. */
   free(server: BackendServer): void {
     server.active--;
     this.balancer.freed(server);
+    this.outliers?.freed(server);
     this.admission.serve(server);
     this.tell();
   }

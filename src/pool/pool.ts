@@ -33,6 +33,7 @@ import {
   readReadyTimeoutMs,
 } from './call-options.ts';
 import { HttpDispatch } from './dispatch.ts';
+import { type Explanation, explain } from './explain.ts';
 import { GuardedEmitter } from './guarded-emitter.ts';
 import { monitorEvents } from './health-reports.ts';
 import { declaredIds, freeFrom, refuseTwins } from './identities.ts';
@@ -43,7 +44,7 @@ import { PoolCore, type PoolOutlet } from './pool-core.ts';
 import { PoolServer } from './pool-server.ts';
 import { resolvePoolOptions } from './resolve-options.ts';
 import { serverState } from './server-state.ts';
-import { type Explanation, explain, type PoolStats, poolStats } from './stats.ts';
+import { type PoolStats, poolStats } from './stats.ts';
 import { linkTracks, refuseWhileTracked } from './tracking.ts';
 
 /** Servers to avoid. */
@@ -278,9 +279,12 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     return poolStats(this.name, this.#core, this.#monitor);
   }
 
-  /** Which servers a request with this context could be given to, and why not the others. Takes nothing. */
-  explain(_context: RequestContext<R> = {}): Explanation {
-    return explain(this.#core, this.#monitor);
+  /**
+   * Which server a request with this context would be sent to, which ones it could be, and why not the others. Takes nothing and
+   * no turn: the next choice is what it would have been. Functions of yours (`useServer`, the key to be hashed) are asked.
+   */
+  explain(context: RequestContext<R> = {}): Explanation {
+    return explain(this.#core, this.#monitor, context);
   }
 
   /**
@@ -296,6 +300,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     const core = this.#core;
     core.closing = true;
     this.#monitor.stop();
+    core.outliers?.stop();
     this.#onDecided();
     for (const exchange of [...core.exchanges]) exchange.onPoolClosing();
     await core.settled(() => core.limits.current === 0, graceMs);

@@ -1,13 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { EvenkeelError } from '../core/errors.ts';
+import type { Outcome } from '../core/outcome.ts';
 import { Wait } from '../core/wait.ts';
 import { atTurn, writeContinue } from '../forward/client-response.ts';
+import type { MutableHead } from '../forward/forwarder.ts';
 import type { FieldMap } from '../http1/request-head.ts';
 import { AnsweredExchange } from './answered-exchange.ts';
 import { takeIn } from './request-intake.ts';
 import type { Ruling } from './rule-answers.ts';
-import { copyFields } from './rule-fields.ts';
+import { copyFields, fieldsOf, listOf } from './rule-fields.ts';
 import type { RequestRuleContext } from './rules.ts';
 import { announcedMs, overdue } from './total-limit.ts';
 
@@ -86,6 +88,19 @@ export abstract class Reception extends AnsweredExchange {
       this.tarpit = new Wait(this.core.deadlines, deadline, () => this.answerByRule(ruling));
     } else this.answerByRule(ruling);
     return true;
+  }
+
+  /** Returns how the attempt ends, where that response is not to be passed on. */
+  protected applyResponseRules(head: MutableHead): Outcome | undefined {
+    const { options, reportFault } = this.core;
+    const response = { status: head.status, headers: fieldsOf(head.headers) };
+    this.ruling = options.responseRules?.apply({ ...this.context, response }, response.headers, this, reportFault);
+    if (this.over) return { kind: 'client-gone', flags: 'CH' }; // a function of the user's has ended it
+    if (this.ruling) return { kind: 'ruled' };
+    head.headers = listOf(response.headers, head.headers, reportFault);
+    if (Number.isInteger(response.status) && response.status >= 200 && response.status <= 599)
+      head.status = response.status;
+    return undefined;
   }
 
   /** The pool is closing: nobody is kept waiting for nothing. */

@@ -7,6 +7,7 @@ import type { ExchangeTimeouts } from '../forward/forwarder.ts';
 import type { HttpProxySettings } from '../forward/http-proxy-options.ts';
 import { readHttpProxyOptions } from '../forward/http-proxy-options.ts';
 import { type CheckCatalogue, readCheckCatalogue } from '../health/index.ts';
+import { type OutlierSettings, readOutlier } from '../health/outlier-options.ts';
 import { type CheckSettings, readCheckSettings, refuseBesideTrack, TRACKING } from '../health/settings.ts';
 import type { ForwardingOptions } from '../http1/request-head.ts';
 import { type Balance, readBalance } from '../schedulers/index.ts';
@@ -70,6 +71,7 @@ export interface ResolvedPool {
   readonly retry: RetrySettings;
   readonly retryBudget: RetryBudgetSettings | undefined;
   readonly hedge: HedgeSettings | undefined;
+  readonly outlier: OutlierSettings | undefined;
   readonly retryNonIdempotent: boolean;
   readonly bufferBody: number;
   readonly maxBufferedBytes: number;
@@ -147,6 +149,7 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     retry: readRetries(read),
     retryBudget: readRetryBudget(read),
     hedge: readHedge(read),
+    outlier: readOutlier(read),
     retryNonIdempotent: read.boolean('retryNonIdempotent', { default: false }),
     bufferBody: read.bytes('bufferBody', { default: 65_536 }),
     maxBufferedBytes: read.bytes('maxBufferedBytes', { default: 67_108_864 }),

@@ -1,5 +1,7 @@
+import type { BreakerState } from '../health/circuit-breaker.ts';
 import type { Monitor } from '../health/monitor.ts';
 import type { CheckReport } from '../health/monitor-events.ts';
+import type { OutlierReport } from '../health/outliers.ts';
 import type { AdminState } from '../servers/server.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { PoolCore } from './pool-core.ts';
@@ -40,6 +42,12 @@ export interface ServerStats {
   readonly agent: CheckStats | undefined;
   /** Name of the server that it tracks. */
   readonly tracks: string | undefined;
+  /** With `outlier`: `open` while it is ejected, `half-open` while a few requests try it. Always `closed` without. */
+  readonly breaker: BreakerState;
+  /** Times it was ejected. */
+  readonly ejections: number;
+  /** Milliseconds until it is tried again; `undefined` while it is not ejected. */
+  readonly ejectedForMs: number | undefined;
   readonly responses: ResponseClasses;
   /** Requests and leases it was given. */
   readonly stot: number;
@@ -98,24 +106,18 @@ export interface PoolStats {
   readonly bufferedBytes: number;
   /** Retries that `retryBudget` did not allow. */
   readonly retriesRefused: number;
+  /** With `outlier`: so many servers are ejected or down that nobody counts as ejected. */
+  readonly panic: boolean;
   /** By name, in the order in which they were declared or added. */
   readonly servers: Readonly<Record<string, ServerStats>>;
 }
 
-/** `pool.explain()`. */
-export interface Explanation {
-  /** Which group has its turn; `none`: no server is usable. */
-  readonly group: 'active' | 'backup' | 'none';
-  /** Names of servers that can be chosen now. */
-  readonly candidates: readonly string[];
-  /** The others, and why. */
-  readonly excluded: readonly { readonly server: string; readonly reason: string }[];
-}
+const NEVER_EJECTED: OutlierReport = { breaker: 'closed', ejections: 0, ejectedForMs: undefined };
 
 export function poolStats(name: string, core: PoolCore, monitor: Monitor): PoolStats {
   // A server may be called `__proto__`.
   const servers = Object.fromEntries(
-    core.balancer.servers.map((server) => [server.name, serverStats(server, monitor)]),
+    core.balancer.servers.map((server) => [server.name, serverStats(server, monitor, core.outliers?.report(server))]),
   );
   const state = core.balancer.usableCount > 0 || core.balancer.servers.length === 0 ? 'UP' : 'DOWN';
   return Object.freeze({
@@ -127,11 +129,16 @@ export function poolStats(name: string, core: PoolCore, monitor: Monitor): PoolS
     leases: core.leases.size,
     bufferedBytes: core.bodyMemory.used,
     retriesRefused: core.retryBudget?.refused ?? 0,
+    panic: core.outliers?.panics ?? false,
     servers: Object.freeze(servers),
   });
 }
 
-function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
+function serverStats(
+  server: BackendServer,
+  monitor: Monitor,
+  { breaker, ejections, ejectedForMs }: OutlierReport = NEVER_EJECTED,
+): ServerStats {
   const {
     stot,
     lbtot,
@@ -169,6 +176,7 @@ function serverStats(server: BackendServer, monitor: Monitor): ServerStats {
     check: checkStats(monitor.report(server)),
     agent: checkStats(monitor.report(server, 'agent')),
     tracks: server.tracks?.name,
+    ...{ breaker, ejections, ejectedForMs },
     responses: Object.freeze({
       '1xx': hrsp[1],
       '2xx': hrsp[2],
@@ -205,29 +213,4 @@ function checkStats(report: CheckReport | undefined): CheckStats | undefined {
   if (!report?.last) return undefined;
   const { code, status, description } = report.last;
   return Object.freeze({ code, status, description, durationMs: report.lastDurationMs });
-}
-
-export function explain(core: PoolCore, monitor: Monitor): Explanation {
-  const { servers, usableCount } = core.balancer;
-  const group =
-    usableCount === 0 ? 'none' : servers.some((server) => server.usable && !server.backup) ? 'active' : 'backup';
-  const firstBackup = servers.find((server) => server.usable && server.backup);
-  const candidates: string[] = [];
-  const excluded: { server: string; reason: string }[] = [];
-  for (const server of servers) {
-    const reason = whyNot(server);
-    if (reason === undefined) candidates.push(server.name);
-    else excluded.push(Object.freeze({ server: server.name, reason }));
-  }
-  return Object.freeze({ group, candidates: Object.freeze(candidates), excluded: Object.freeze(excluded) });
-
-  function whyNot(server: BackendServer): string | undefined {
-    if (!server.usable)
-      return server.standing === 'ready' && server.weight === 0
-        ? 'its weight is 0'
-        : `its state is ${monitor.status(server)}`;
-    if (server.backup && group === 'active') return 'it is a backup, and active servers are usable';
-    if (server.backup && !core.options.allbackups && server !== firstBackup) return 'another backup comes first';
-    return server.saturated ? `all of its ${server.maxconn} slots are taken` : undefined;
-  }
 }

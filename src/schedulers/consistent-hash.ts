@@ -91,6 +91,14 @@ export class ConsistentHash implements Scheduler {
     return hash === undefined ? this.#walk(avoid) : this.#at(hash, avoid);
   }
 
+  peek(context: RequestContext): ServerView | undefined {
+    const [key, server] = [this.#walkKey, this.#walkServer];
+    const picked = this.pick(context, undefined);
+    this.#walkKey = key;
+    this.#walkServer = server;
+    return picked;
+  }
+
   #want(owner: Owner, nodes: number): void {
     if (owner.wanted === nodes) return;
     // Where the walk stands at a node of this server, changes are made one by one, as in HAProxy.

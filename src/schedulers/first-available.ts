@@ -48,6 +48,11 @@ class FirstAvailable implements Scheduler {
     this.reweigh(server);
   }
 
+  /** A pick changes nothing here; that a slot is taken is told apart. */
+  peek(context: RequestContext): ServerView | undefined {
+    return this.pick(context, undefined);
+  }
+
   pick(_context: RequestContext, avoid: ServerView | undefined): ServerView | undefined {
     const roomy = this.#roomy;
     let avoided: Place | undefined;

@@ -32,16 +32,22 @@ const LF = 10;
 const TOKEN = /[!#$%'*+\-.^_`|~0-9A-Za-z]/;
 
 /** From bytes to a hash. HAProxy: backend.c:gen_hash. */
-function hashOf({ function: name, avalanche: spread }: HashSettings): HashFunction {
-  const hash = HASH_FUNCTIONS[name];
-  return spread ? (text, start, end) => avalanche(hash(text, start, end)) : hash;
+function hashOf({ function: name, avalanche: spread, onKey }: HashSettings): HashFunction {
+  const plain = HASH_FUNCTIONS[name];
+  const hash: HashFunction = spread ? (text, start, end) => avalanche(plain(text, start, end)) : plain;
+  if (!onKey) return hash;
+  return (text, start, end) => {
+    onKey(text.slice(start, end));
+    return hash(text, start, end);
+  };
 }
 
 /** The client's address; the hash function has no part in it. HAProxy: backend.c:get_server_sh. */
-export function hashSource({ avalanche: spread }: HashSettings, pool: PoolView): ReadHash {
+export function hashSource({ avalanche: spread, onKey }: HashSettings, pool: PoolView): ReadHash {
   return (context) => {
     const address = pool.addressOf(context);
     const hash = address === undefined ? undefined : addressHash(address);
+    if (onKey && address !== undefined) onKey(address);
     return hash === undefined || !spread ? hash : avalanche(hash);
   };
 }

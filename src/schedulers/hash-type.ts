@@ -33,6 +33,8 @@ export interface HashSettings {
   /** Most load of a server, in percent of the average; 0 is no limit. */
   readonly balanceFactor: number;
   readonly preserveAffinity: HashPreserveAffinity;
+  /** Is told what is hashed. Without it nothing is copied. */
+  readonly onKey?: (key: string) => void;
 }
 
 const METHODS: readonly HashMethod[] = ['map-based', 'consistent', 'maglev'];

@@ -70,6 +70,17 @@ function defineHash<Options>(definition: HashDefinition<Options>): Algorithm {
         hashes: true,
         readsBodies: definition.readsBodies?.(options) ?? false,
         refuse: (declared) => method.refuse(declared),
+        explainsHash: (environment, pool) => {
+          let key = '';
+          const onKey = (text: string): void => {
+            key = text;
+          };
+          const read = definition.input(options, { ...settings, onKey }, environment, pool);
+          return (context) => {
+            const hash = read(context);
+            return hash === undefined ? undefined : { key, hash: hash >>> 0 };
+          };
+        },
       };
     },
   };

@@ -180,6 +180,6 @@ function isScheduler(made: unknown): made is Scheduler {
   const methods = made as Readonly<Record<string, unknown>>;
   const has = (name: string, optional = false): boolean =>
     typeof methods[name] === 'function' || (optional && methods[name] === undefined);
-  const optional = ['declared', 'took', 'freed', 'observed'];
+  const optional = ['declared', 'took', 'freed', 'observed', 'peek'];
   return ['add', 'remove', 'reweigh', 'pick'].every((name) => has(name)) && optional.every((name) => has(name, true));
 }

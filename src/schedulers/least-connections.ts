@@ -63,6 +63,11 @@ class LeastConnections implements Scheduler {
     this.reweigh(server);
   }
 
+  /** A pick changes nothing here; that a slot is taken is told apart. */
+  peek(context: RequestContext): ServerView | undefined {
+    return this.pick(context, undefined);
+  }
+
   pick(_context: RequestContext, avoid: ServerView | undefined): ServerView | undefined {
     let chosen: ServerView | undefined;
     let avoided: ServerView | undefined;

@@ -50,4 +50,8 @@ export class MapHash implements Scheduler {
     const hash = this.#readsAlways || !this.#turns.isSingle ? this.#read(context) : 0;
     return hash === undefined ? this.#turns.next(avoid) : this.#turns.at(hash, avoid);
   }
+
+  peek(context: RequestContext): ServerView | undefined {
+    return this.#turns.undone(() => this.pick(context, undefined));
+  }
 }

@@ -157,6 +157,14 @@ class RoundRobin implements Scheduler {
     return chosen?.server;
   }
 
+  /** Whose turn is the next; past servers that are full only a pick finds its way. */
+  peek(): ServerView | undefined {
+    let turn = this.#current.first;
+    if (turn === undefined || turn.position > this.#position) turn = this.#initial.first ?? turn;
+    const server = (turn ?? this.#next.first)?.server;
+    return server?.saturated ? undefined : server;
+  }
+
   /** Takes the server whose turn it is out of its queue, its next turn worked out. HAProxy: fwrr_get_next_server. */
   #takeTurn(): Turn | undefined {
     let turn = this.#current.first;

@@ -40,6 +40,11 @@ export interface Scheduler {
    * `undefined`: all are full, and the request waits for whichever has room first
    */
   pick(context: RequestContext, avoid: ServerView | undefined): ServerView | undefined;
+  /**
+   * What `pick` would return now, without its taking a turn: no later pick may be another for it. `undefined` also where that
+   * cannot be said. Asked by `pool.explain` alone.
+   */
+  peek?(context: RequestContext): ServerView | undefined;
 }
 
 /** What a scheduler may know of its pool beyond its own group. */
@@ -85,7 +90,20 @@ export interface ChosenAlgorithm {
   /** It looks into the bodies of requests. */
   readonly readsBodies: boolean;
   refuse(declared: readonly DeclaredServer[]): string | undefined;
+  /** Tells what of a request is hashed, where something is. */
+  readonly explainsHash?: (environment: Environment, pool: PoolView) => ExplainHash;
 }
+
+/** What of a request is hashed. */
+export interface HashedKey {
+  /** As it is hashed: of a sample its bytes, one a character. */
+  readonly key: string;
+  /** 0 to 4294967295. */
+  readonly hash: number;
+}
+
+/** `undefined`: the request has nothing to be hashed. */
+export type ExplainHash = (context: RequestContext) => HashedKey | undefined;
 
 /** An algorithm whose options' type stays between their reader and their maker. */
 export interface Algorithm {

@@ -41,6 +41,10 @@ class StaticRoundRobin implements Scheduler {
   pick(_context: RequestContext, avoid: ServerView | undefined): ServerView | undefined {
     return this.#turns.next(avoid);
   }
+
+  peek(): ServerView | undefined {
+    return this.#turns.undone(() => this.#turns.next(undefined));
+  }
 }
 
 /**

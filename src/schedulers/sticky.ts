@@ -34,6 +34,10 @@ class Sticky implements Scheduler {
     return this.#current === avoid ? (this.#first(avoid) ?? avoid) : this.#current;
   }
 
+  peek(): ServerView | undefined {
+    return this.#current ?? this.#first(undefined);
+  }
+
   #first(avoid: ServerView | undefined): ServerView | undefined {
     return this.#pool.servers.find((server) => server !== avoid && this.#members.has(server));
   }

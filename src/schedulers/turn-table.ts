@@ -112,6 +112,14 @@ export class TurnTable {
     return avoid;
   }
 
+  /** What a walk would come to, which then has not been. */
+  undone(walk: () => ServerView | undefined): ServerView | undefined {
+    const { next } = this.#cursor;
+    const server = walk();
+    this.#cursor.next = next;
+    return server;
+  }
+
   #serverAt(turn: number): ServerView {
     return this.#servers[this.#table[turn] as number] as ServerView;
   }

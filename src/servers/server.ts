@@ -146,6 +146,8 @@ export class Server implements ServerView {
   inheritedDrain = false;
   /** `undefined`: nobody wants to know. */
   observer: RequestObserver | undefined = undefined;
+  /** Live traffic has shown it to be worse than the others, which are used in its place. */
+  ejected = false;
 
   // Written by pool/ at each slot taken or freed, and by servers/ when a fact above changed.
   active = 0;
@@ -199,8 +201,13 @@ export class Server implements ServerView {
     return this.maxconn === 0 || this.active + this.queued < this.maxconn + this.settings.maxqueue;
   }
 
-  /** It takes balanced requests. HAProxy: srv_currently_usable. */
+  /** It takes balanced requests. */
   get usable(): boolean {
+    return this.fit && !this.ejected;
+  }
+
+  /** It could take balanced requests. HAProxy: srv_currently_usable. */
+  get fit(): boolean {
     return (
       this.effectiveWeight !== 0 &&
       this.standing === 'ready' &&

@@ -19,6 +19,7 @@ import { leavingCases } from './leaving.cases.ts';
 import { markedCases } from './marked.cases.ts';
 import { mountingCases } from './mounting.cases.ts';
 import { observeCases } from './observe.cases.ts';
+import { outliersCases } from './outliers.cases.ts';
 import { pipeliningCases } from './pipelining.cases.ts';
 import { queueCases } from './queue.cases.ts';
 import { retriesCases } from './retries.cases.ts';
@@ -45,6 +46,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   reuse: reuseCases,
   retries: retriesCases,
   hedging: hedgingCases,
+  outliers: outliersCases,
   leaving: leavingCases,
   observe: observeCases,
   pipelining: pipeliningCases,

@@ -137,6 +137,48 @@ for (const row of ROWS) {
         );
       });
 
+    test('a peek tells the next pick, and changes none', () => {
+      let [told, picks] = [0, 0];
+      fc.assert(
+        fc.property(setup, history, (settings, steps) => {
+          const [peeked, left] = [new Group(balance), new Group(balance)].map((group) => {
+            const all = settings.map(([weight, maxconn], index) => makeServer(index + 1, { weight, maxconn }));
+            group.add(...all);
+            return { group, all };
+          });
+          assert.ok(peeked && left);
+          steps.forEach(({ kind, n }, index) => {
+            const peek = peeked.group.scheduler.peek?.(request(index));
+            const [seen, expected] = [peeked, left].map(({ group, all }) => {
+              const server = all[n % all.length];
+              assert.ok(server);
+              if (kind === 'pick' || kind === 'avoid') {
+                const picked = group.pick(request(index), kind === 'avoid' ? server : undefined);
+                if (picked) group.take(picked);
+                return picked?.id;
+              }
+              if (kind === 'free' && server.active > 0) group.free(server);
+              else if (kind === 'come' && !group.members.has(server)) group.add(server);
+              else if (kind === 'leave' && group.members.has(server)) group.remove(server);
+              else if (kind === 'weight' && !isStatic && group.members.has(server))
+                group.setWeight(server, 1 + (n % 256));
+              return undefined;
+            });
+            assert.equal(seen, expected);
+            if (kind !== 'pick' || seen === undefined) return;
+            picks++;
+            if (peek) {
+              told++;
+              assert.equal(peek.id, seen);
+            }
+          });
+        }),
+        { numRuns: 100 },
+      );
+      if (draws > 0) assert.equal(told, 0);
+      else assert.ok(told > picks / 2, `${told} of ${picks}`);
+    });
+
     test('an empty group has no server, before and after it had some', () => {
       const group = new Group(balance);
       assert.equal(group.pick(), undefined);

@@ -64,7 +64,7 @@ class ScriptedAttempt implements Attempt {
     }
     const status = world.oneOf([200, 200, 200, 404, 503, 500]);
     if (exchange.repeatsAfter(status, sent)) {
-      this.#end({ kind: 'discarded', status });
+      this.#end({ kind: 'discarded', status, headers: [] });
       return;
     }
     exchange.respondedAt = world.clock.now();

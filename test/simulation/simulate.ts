@@ -21,7 +21,10 @@ export interface World {
 
 /** Some traffic before a pool. */
 export interface Scenario
-  extends Pick<PoolOptions, 'balance' | 'hashType' | 'hashKey' | 'hashBalanceFactor' | 'hashPreserveAffinity'> {
+  extends Pick<
+    PoolOptions,
+    'balance' | 'hashType' | 'hashKey' | 'hashBalanceFactor' | 'hashPreserveAffinity' | 'outlier'
+  > {
   readonly seed: number;
   /** By name: how each behaves, and its options. */
   readonly servers: Readonly<Record<string, Behaviour & DefaultServerOptions>>;

@@ -62,6 +62,12 @@ new Pool({ servers, retryBudget: {}, hedge: {} });
 new Pool({ servers, retryBudget: false, hedge: false });
 new Pool({ servers, retryBudget: { ratio: 0.1, minPerSecond: 5 }, hedge: { after: 'p99.9', max: 2, budget: 0.1 } });
 new Pool({ servers, hedge: { after: '50ms' } });
+new Pool({ servers, outlier: false });
+new Pool({ servers, outlier: { successRate: false, latency: {}, maxEjected: '20%', honorRetryAfter: { max: '10s' } } });
+// @ts-expect-error a percentage
+new Pool({ servers, outlier: { maxEjected: 0.1 } });
+// @ts-expect-error an object
+new Pool({ servers, outlier: true });
 new Pool({ servers, hedge: { after: 50 } });
 // @ts-expect-error false, or an object
 new Pool({ servers, retryBudget: true });
@@ -391,6 +397,12 @@ if (thrown instanceof ConfigError) for (const { path, message } of thrown.faults
 
 // snapshots are plain and read-only
 const stats = pool.stats();
+holds<Same<NonNullable<(typeof stats.servers)['a']>['breaker'], 'closed' | 'open' | 'half-open'>>();
+holds<Same<ReturnType<typeof pool.explain>['chosen'], string | undefined>>();
+pool.on('server:ejected', ({ cause, forMs }) => {
+  holds<Same<typeof cause, 'consecutive-errors' | 'success-rate' | 'latency' | 'retry-after' | 'trial'>>();
+  holds<Same<typeof forMs, number>>();
+});
 stats.servers['b']?.state satisfies string | undefined;
 stats.servers['b']?.active satisfies number | undefined;
 // @ts-expect-error a snapshot cannot be written to
