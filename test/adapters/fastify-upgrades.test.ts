@@ -9,6 +9,7 @@ import evenkeel from '#src/adapters/fastify.ts';
 import { Pool } from '#src/index.ts';
 import { ask, EchoServer, openWebSocket, webSocket } from '../support/echo-server.ts';
 import { RawClient } from '../support/raw-client.ts';
+import { until } from '../support/until.ts';
 import { switching, UpgradeClient, UpgradeOrigin, upgradeRequest } from '../support/upgrade-origin.ts';
 import { echoes, originFor, type Seen } from './fastify-app.ts';
 
@@ -180,7 +181,7 @@ test('close() leaves tunnels their grace, then cuts them, whoever owns the pool'
     client.socket.end();
   }
   await closed;
-  while (pool.stats().servers['a']?.active !== 0) await new Promise(setImmediate);
+  await until(() => pool.stats().servers['a']?.active === 0);
   const lease = pool.tryAcquire();
   assert.ok(lease);
   lease.release();

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { setImmediate } from 'node:timers/promises';
 import type { PoolOptions, ServerView } from '#src/index.ts';
 import { type Origin, ok, REFUSING, type Script } from '../support/origin.ts';
+import { until } from '../support/until.ts';
 import type { Case } from './case.ts';
 import { type OpenFront, type Stage, within } from './stage.ts';
 
@@ -33,21 +33,10 @@ function assertUnharmed(front: OpenFront, ...names: string[]): void {
   }
 }
 
-/** Waits for what the pool has still to hear of. */
-async function eventually(holds: () => boolean): Promise<void> {
-  let late = false; // or it would look for ever
-  const looking = async (): Promise<void> => {
-    while (!holds() && !late) await setImmediate();
-  };
-  await within(looking(), String(holds)).finally(() => {
-    late = true;
-  });
-}
-
 /** Once a request that came after all others is hedged, they would have been, too. */
 async function pastHedging({ front, second }: Race): Promise<void> {
   const later = await front.start({ path: '/later' });
-  await eventually(() => second.requests.length > 0);
+  await until(() => second.requests.length > 0);
   assert.deepEqual(
     second.requests.map(({ target }) => target),
     ['/later'],
@@ -145,7 +134,7 @@ export const hedgingCases: readonly Case[] = [
       const exchange = await front.start();
       const hedged = await second.request(1);
       (await first.request(1)).socket.destroy();
-      await eventually(() => front.stats('s1').eresp === 1);
+      await until(() => front.stats('s1').eresp === 1);
       hedged.socket.write(ok('hedge'));
       await exchange.end;
       const { server, retries, hedges, status } = await front.event();
@@ -159,7 +148,7 @@ export const hedgingCases: readonly Case[] = [
     async run(stage) {
       const { first, front } = await race(stage, silent, ({ socket }) => socket.destroy(), { retries: 0 });
       const exchange = await front.start();
-      await eventually(() => front.stats('s2').eresp === 1);
+      await until(() => front.stats('s2').eresp === 1);
       assert.equal(front.stats('s2').active, 0);
       (await first.request(1)).socket.write(ok('first'));
       await exchange.end;
@@ -173,7 +162,7 @@ export const hedgingCases: readonly Case[] = [
       const slow = await stage.origin(silent);
       const front = await stage.open({ servers: [slow.url, REFUSING], hedge: HEDGE, retries: 0 });
       const exchange = await front.start();
-      await eventually(() => front.stats('s2').econ === 1);
+      await until(() => front.stats('s2').econ === 1);
       assert.equal(front.stats('s2').active, 0);
       (await slow.request(1)).socket.write(ok());
       assert.equal((await exchange.end).status, 200);
@@ -191,7 +180,7 @@ export const hedgingCases: readonly Case[] = [
       const hedged = await second.request(1);
       front.pool.server('s3').setState('ready');
       (await first.request(1)).socket.destroy();
-      await eventually(() => front.stats('s1').eresp === 1);
+      await until(() => front.stats('s1').eresp === 1);
       assert.equal(third.requests.length, 0);
       hedged.socket.destroy();
       await exchange.end;
@@ -294,12 +283,12 @@ export const hedgingCases: readonly Case[] = [
       for (let i = 0; i < 3; i++) await front.send({ path: '/warm' });
       const exchange = await front.start();
       const asked = (origin: Origin) => origin.requests.find(({ target }) => target === '/');
-      await eventually(() => origins.every((origin) => asked(origin)));
+      await until(() => origins.every((origin) => asked(origin)));
       const [first, second, third] = origins.map(asked);
       first?.socket.destroy();
-      await eventually(() => front.stats('s1').active === 0);
+      await until(() => front.stats('s1').active === 0);
       third?.socket.write('HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n');
-      await eventually(() => front.stats('s3').responses['5xx'] === 1);
+      await until(() => front.stats('s3').responses['5xx'] === 1);
       second?.socket.write(ok('second'));
       assert.equal((await exchange.end).body, 'second');
     },

@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict';
 import { ok, REFUSING } from '../support/origin.ts';
+import { until } from '../support/until.ts';
 import type { Case } from './case.ts';
 import { type OpenFront, within } from './stage.ts';
 
 const HALF = 'HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello';
 const CUTS = { onMarkedDown: 'shutdown-sessions' } as const;
-
-async function eventually(holds: () => boolean): Promise<void> {
-  const look = async (): Promise<void> => {
-    while (!holds()) await new Promise((resolve) => setImmediate(resolve));
-  };
-  await within(look(), String(holds));
-}
 
 /** What became of the requests so far, by target. */
 function told(front: OpenFront): string[] {
@@ -41,7 +35,7 @@ export const markedCases: readonly Case[] = [
         const elsewhere = await front.start({ path: '/elsewhere' });
         const { socket } = await healthy.request(1);
         const queued = await front.start({ path: '/queued' });
-        await eventually(() => front.pool.stats().queued === 1);
+        await until(() => front.pool.stats().queued === 1);
 
         if (act === 'down') front.pool.server('s1').setHealth('down');
         else front.pool.server('s1').setState('maint');
@@ -87,7 +81,7 @@ export const markedCases: readonly Case[] = [
       // Refused, it waits before it asks that server again.
       const front = await stage.open({ servers: [REFUSING], defaultServer: CUTS, redispatch: false });
       const exchange = await front.start();
-      await eventually(() => front.stats().econ === 1);
+      await until(() => front.stats().econ === 1);
       front.pool.server('s1').setHealth('down');
       assert.equal((await exchange.end).status, 502);
       assert.deepEqual([(await front.event()).flags, front.stats().active], ['DC', 0]);
@@ -106,7 +100,7 @@ export const markedCases: readonly Case[] = [
       );
       await front.pool.ready();
       const exchange = await front.start({ path: '/waiting' });
-      await eventually(() => origin.requests.some(({ target }) => target === '/waiting'));
+      await until(() => origin.requests.some(({ target }) => target === '/waiting'));
       origin.script = (request) => request.reply('HTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n');
       const answer = await exchange.end;
       assert.deepEqual([answer.status, answer.body], [599, 'EK_CUT']);

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import type { RequestContext } from '#src/index.ts';
 import type { Handler } from '../support/fronts.ts';
 import { type Origin, ok } from '../support/origin.ts';
+import { until } from '../support/until.ts';
 import type { Case } from './case.ts';
-import { type OpenFront, type Stage, within } from './stage.ts';
+import type { OpenFront, Stage } from './stage.ts';
 
 /** A front whose only server has one slot, which a first request holds. */
 async function full(
@@ -20,14 +21,7 @@ async function full(
 
 /** Waits until that many requests wait in the pool. */
 async function queued(front: OpenFront, count: number): Promise<void> {
-  const look = async (): Promise<void> => {
-    while (front.pool.stats().queued !== count) await new Promise((resolve) => setImmediate(resolve));
-  };
-  await within(look(), `${count} in the queue`);
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => front.pool.stats().queued === count, `${count} in the queue`);
 }
 
 /** Facts §4.1 to §4.5: limits and queues. */

@@ -3,6 +3,7 @@ import type net from 'node:net';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import type { TcpStep } from '#src/health/tcp-steps.ts';
+import { until } from '../support/until.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { certificate, checkOf, freePort, type Listener, listen, probe, start, targetOf } from './probing.ts';
 
@@ -97,7 +98,7 @@ test('bytes in hex go out and are found', async (t) => {
   // The pattern is longer than the answer: only the end of the connection, or of the time, decides.
   const clock = new VirtualClock();
   const { result } = start(failing, targetOf(listener.address), { environment: clock, connectMs: 500 });
-  while (heard.length < 2) await new Promise(setImmediate);
+  await until(() => !(heard.length < 2));
   clock.advance(500);
   assert.equal((await result).code, 'L7TOUT');
 });

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import http from 'node:http';
 import net, { type AddressInfo } from 'node:net';
 import { Pool, type PoolOptions } from '#src/index.ts';
+import { until } from '../support/until.ts';
 
 /** Works a pool, closes it, and has nothing more to do: the process must end without being told to. */
 
@@ -36,7 +37,7 @@ const ask = (path: string): Promise<string> =>
 await ask('/answered');
 const served = ask('/never');
 const queued = ask('/queued');
-while (pool.stats().queued < 1) await new Promise((resolve) => setImmediate(resolve));
+await until(() => !(pool.stats().queued < 1));
 const result = await pool.close({ graceMs: 10 });
 process.stdout.write(`closed ${JSON.stringify(result)} ${await served} ${await queued}\n`);
 front.close();

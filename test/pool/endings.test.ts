@@ -10,6 +10,7 @@ import { CommandProcess } from '../bin/command-process.ts';
 import { Http2Client } from '../support/http2-client.ts';
 import { Origin, ok, REFUSING, type Script } from '../support/origin.ts';
 import { RawClient } from '../support/raw-client.ts';
+import { until } from '../support/until.ts';
 import { switching, upgradeRequest } from '../support/upgrade-origin.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { nowhere } from './picks.ts';
@@ -76,7 +77,7 @@ for (const engine of ['http1', 'http-proxy-3'] as const satisfies PoolOptions['e
     });
     // The clients and nothing else: sockets of an earlier test may still be closing, and HTTP/2 has things to do first.
     const calm = (): boolean => !/ConnectWrap|Immediate/.test(resources().join()) && sockets() === 4;
-    while (!calm()) await setImmediate();
+    await until(calm);
     const before = resources();
     const listeners = front.sockets.map((socket) => socket.listenerCount('close'));
 
@@ -127,7 +128,7 @@ for (const engine of ['http1', 'http-proxy-3'] as const satisfies PoolOptions['e
     const controller = new AbortController();
     const acquiring = assert.rejects(pool.acquire({ url: '/full/3' }, { signal: controller.signal }), isClosed);
     const lease = pool.tryAcquire({ url: '/' });
-    while (pool.stats().queued < 2 || pool.stats().servers['dead']?.econ !== 1) await setImmediate();
+    await until(() => !(pool.stats().queued < 2 || pool.stats().servers['dead']?.econ !== 1));
 
     const closing = pool.close({ graceMs: 500 });
     assert.equal((await tarpitted.end).status, 500);
@@ -178,7 +179,7 @@ for (const engine of ['http1', 'http-proxy-3'] as const satisfies PoolOptions['e
       front.sockets.slice(0, listeners.length).map((socket) => socket.listenerCount('close')),
       listeners,
     );
-    while (front.sockets.filter(({ destroyed }) => !destroyed).length > 2) await setImmediate();
+    await until(() => !(front.sockets.filter(({ destroyed }) => !destroyed).length > 2));
     await setImmediate();
     assert.deepEqual(resources(), before);
     lease?.release();
@@ -224,9 +225,9 @@ test('a request whose body is looked at first leaves no timer behind when it is 
   const [gone, kept] = [await front.connect(), await front.connect()];
   gone.start({ method: 'POST', framing: 10, path: '/gone' });
   const exchange = kept.start({ method: 'POST', framing: 10, path: '/kept' });
-  while (pool.stats().active < 2) await setImmediate();
+  await until(() => !(pool.stats().active < 2));
   gone.leave();
-  while (pool.stats().active > 1) await setImmediate();
+  await until(() => !(pool.stats().active > 1));
   const closing = pool.close({ graceMs: 10 });
   clock.advance(10);
   assert.deepEqual(await closing, { cut: 1, leaked: 0 });

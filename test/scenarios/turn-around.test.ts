@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test';
 import { Pool, type PoolOptions, type RequestEvent } from '#src/index.ts';
 import { Origin, ok, REFUSING } from '../support/origin.ts';
 import { RawClient } from '../support/raw-client.ts';
+import { until } from '../support/until.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 
 interface Scene {
@@ -46,11 +47,6 @@ async function scene(t: TestContext, options: PoolOptions = {}): Promise<Scene> 
     refused: (count) =>
       until(() => Object.values(pool.stats().servers).reduce((sum, { econ }) => sum + econ, 0) === count),
   };
-}
-
-/** Waits for what the network brings; the test's own limit is the end of it. */
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** Whatever the network would bring by itself has come by then. */

@@ -7,6 +7,7 @@ import { WebSocketServer } from 'ws';
 import { ConfigError, Pool, type UpgradeOptions } from '#src/index.ts';
 import { ask, EchoServer, openWebSocket, webSocket } from '../support/echo-server.ts';
 import { RawClient } from '../support/raw-client.ts';
+import { until } from '../support/until.ts';
 import { UpgradeClient, UpgradeOrigin, upgradeRequest } from '../support/upgrade-origin.ts';
 
 async function listening(t: TestContext, server: http.Server): Promise<number> {
@@ -106,7 +107,7 @@ test('a client that leaves while authorize thinks is no request any more', async
   verdict.resolve(true);
   await once(socket, 'close');
   assert.equal(pool.stats().servers['s1']?.active, 0);
-  while (origin.sockets.size > 0) await new Promise(setImmediate);
+  await until(() => origin.sockets.size === 0);
   assert.equal(origin.requests.length, 0);
 });
 
@@ -225,7 +226,7 @@ test('an upgrade pipelined behind a request that is not answered yet ends the co
   const client = await UpgradeClient.open(t, await listening(t, server));
   client.socket.write(`GET / HTTP/1.1\r\nHost: a\r\n\r\n${upgradeRequest()}`);
   await client.ended;
-  while (origin.sockets.size > 0) await new Promise(setImmediate);
+  await until(() => origin.sockets.size === 0);
   assert.equal(pool.stats().servers['s1']?.active, 0);
 });
 

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import type { WebSocket } from 'ws';
 import { Pool } from '#src/index.ts';
 import { ask, EchoServer, webSocket } from '../support/echo-server.ts';
+import { until } from '../support/until.ts';
 import { frontNamed, startFront } from '../support/upgrade-fronts.ts';
 
 const COUNT = 1_000;
@@ -63,7 +64,7 @@ for (const [front, engine] of [
         return closed;
       }),
     );
-    while (clients.size > 0 || echoes.some((echo) => echo.open > 0)) await new Promise(setImmediate);
+    await until(() => !(clients.size > 0 || echoes.some((echo) => echo.open > 0)));
     assert.deepEqual(active(), [0, 0, 0, 0]);
     for (const server of Object.values(pool.stats().servers)) assert.equal(server.idle, 0);
   });

@@ -9,6 +9,7 @@ import { Pool, type PoolOptions } from '#src/index.ts';
 import { certificateFor } from '../support/certificates.ts';
 import { ask } from '../support/echo-server.ts';
 import { RawClient } from '../support/raw-client.ts';
+import { until } from '../support/until.ts';
 
 const ENGINES: readonly NonNullable<PoolOptions['engine']>[] = ['http1', 'http-proxy-3'];
 
@@ -54,6 +55,6 @@ for (const engine of ENGINES) {
       }
       client.leave();
     }
-    while (pool.stats().servers['a']?.active !== 0) await new Promise(setImmediate);
+    await until(() => pool.stats().servers['a']?.active === 0);
   });
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type TestContext, test } from 'node:test';
 import { Pool, type PoolOptions, type RequestEvent } from '#src/index.ts';
+import { until } from '../support/until.ts';
 import { attached } from '../support/upgrade-fronts.ts';
 import {
   switching,
@@ -49,7 +50,7 @@ async function stage(
     events,
     over: () => new Promise((resolve) => pool.once('request', resolve)),
     async clean() {
-      while (origin.sockets.size > 0 || sockets.size > 0) await new Promise(setImmediate);
+      await until(() => !(origin.sockets.size > 0 || sockets.size > 0));
       assert.equal(pool.stats().servers['a']?.active, 0);
       // The watch over deadlines ends with the last of them.
       clock.advance(1_000);
