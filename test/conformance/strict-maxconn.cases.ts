@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { subscribe } from 'node:diagnostics_channel';
 import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { ok, response } from '../support/origin.ts';
+import { type Origin, ok, response } from '../support/origin.ts';
 import { seededRandom } from '../support/virtual-clock.ts';
 import type { Case } from './case.ts';
 import { within } from './stage.ts';
@@ -14,6 +14,12 @@ const MAXCONN = 3;
  * one connection and the beginning of the next in any order.
  */
 const mostOpen = new Map<number, number>();
+
+/** Counts anew: another case may have had the port before. */
+function count(origin: Origin): void {
+  mostOpen.delete(origin.port);
+}
+
 const open = new Set<Socket>();
 subscribe('net.client.socket', (message) => {
   const { socket } = message as { socket: Socket };
@@ -33,6 +39,7 @@ export const strictMaxconnCases: readonly Case[] = [
     name: 'strictMaxconn: a kept connection that the next request may not use makes room for a new one',
     async run(stage) {
       const origin = await stage.origin();
+      count(origin);
       const front = await stage.open({
         servers: [{ address: origin.url, maxconn: 1, strictMaxconn: true }],
         httpReuse: 'never',
@@ -65,6 +72,7 @@ export const strictMaxconnCases: readonly Case[] = [
         else if (target === '/ntlm') socket.write(response(401, 'who?', { 'WWW-Authenticate': 'NTLM' }));
         else if (target !== '/silent') socket.write(ok());
       });
+      count(origin);
       const front = await stage.open({
         servers: [{ address: origin.url, maxconn: MAXCONN, strictMaxconn: true }],
         retryOn: ['conn-failure', 'empty-response', 503],
