@@ -59,8 +59,7 @@ test('each response of the conformance set is the same, cut at every byte', () =
     const bytes = Buffer.from(text, 'latin1');
     for (const method of ['GET', 'HEAD']) {
       const whole = outcome(readResponse([bytes], method));
-      // Of a long one the beginning and the end are cut, where its lines are.
-      for (let at = 1; at < bytes.length; at = at === 1_000 ? Math.max(at, bytes.length - 500) + 1 : at + 1) {
+      for (let at = 1; at < bytes.length; at++) {
         const cut = outcome(readResponse([bytes.subarray(0, at), bytes.subarray(at)], method));
         assert.deepEqual(cut, whole, `${method} ${JSON.stringify(text.slice(0, 300))} cut at ${at}`);
       }
