@@ -127,7 +127,7 @@ export class Outliers {
   serverChanged(server: Server): void {
     const watched = this.#watched.get(server);
     if (!watched) return;
-    if (server.admin === 'maint' && watched.breaker.state !== 'closed') this.#restore(watched);
+    if (server.standing === 'maint' && watched.breaker.state !== 'closed') this.#restore(watched);
     else this.#review(server.backup);
   }
 
@@ -277,7 +277,7 @@ export class Outliers {
     if (this.#out === 0 && !this.panics) return;
     const group = [...this.#watched.values()].filter(({ server }) => server.backup === backup);
     const inService = group.filter(
-      ({ server }) => server.admin === 'ready' && server.weight > 0 && server.operational !== 'stopping',
+      ({ server }) => server.standing === 'ready' && server.weight > 0 && server.operational !== 'stopping',
     );
     const left = inService.filter(({ server, breaker }) => server.fit && breaker.state === 'closed').length;
     this.#panicking[backup ? 'backup' : 'active'] =

@@ -58,14 +58,13 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   onResponse(head: MutableHead): Outcome | undefined {
     const server = this.#server;
     server?.observer?.responded(head.status);
+    const { outliers } = this.core;
+    if (outliers && server) this.#judged = outliers.responded(server, this.attemptedAt, this.respondedAt, head);
     // The server may be down now, and its requests cut or left to a hedge.
     if (this.over || this.#server !== server) return { kind: 'client-gone', flags: 'CH' };
     this.#hedges?.onResponse();
     // A time-out middleware, say, may have answered meanwhile.
     if (this.clientResponse.headersSent || this.clientResponse.destroyed) return { kind: 'client-gone', flags: 'CH' };
-    const { outliers } = this.core;
-    if (outliers)
-      this.#judged = outliers.responded(this.#server as BackendServer, this.attemptedAt, this.respondedAt, head);
     const ruled = this.core.options.responseRules && this.applyResponseRules(head);
     if (ruled) return ruled;
     this.body.forget();
@@ -239,13 +238,13 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   #noteFailure(failure: Failed, server: BackendServer, attemptedAt: number): void {
     const { reason, onReusedConnection } = failure;
     this.#observe(server, this.core.environment.now() - attemptedAt, false);
-    this.core.outliers?.attemptFailed(server, attemptedAt, reason, onReusedConnection);
     if (reason === 'conn-failure') server.counters.econ++;
     else {
       this.#onlyRefused = false;
       if (!onReusedConnection) server.counters.eresp++;
     }
-    if (server.observer) showFailure(server.observer, failure);
+    const { outliers } = this.core;
+    if (outliers || server.observer) showFailure(server, outliers, attemptedAt, failure);
   }
 
   #decide(attempt: Pick<FailedAttempt, 'reason' | 'sent' | 'onReusedConnection'>): RetryDecision {

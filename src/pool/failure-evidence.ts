@@ -1,15 +1,22 @@
 import type { EvenkeelError } from '../core/errors.ts';
 import type { Outcome } from '../core/outcome.ts';
+import type { Outliers } from '../health/outliers.ts';
 import { LOCAL_FAULTS } from '../health/probe-connection.ts';
-import type { RequestObserver } from '../servers/server.ts';
+import type { Server } from '../servers/server.ts';
 
 /** What a failed attempt shows of its server; nothing where it was our own fault. */
-export function showFailure(observer: RequestObserver, failure: Extract<Outcome, { kind: 'failed' }>): void {
-  const { reason, onReusedConnection, error } = failure;
+export function showFailure(
+  server: Server,
+  outliers: Outliers | undefined,
+  attemptedAt: number,
+  { reason, onReusedConnection, error }: Extract<Outcome, { kind: 'failed' }>,
+): void {
   if (reason === 'local' || isOurOwn(error)) return;
-  if (reason === 'conn-failure') observer.connectionFailed();
+  outliers?.attemptFailed(server, attemptedAt, reason, onReusedConnection);
+  const { observer } = server;
+  if (reason === 'conn-failure') observer?.connectionFailed();
   // A kept connection may have been closed for being kept too long.
-  else observer.noResponse(reason !== 'empty-response' || !onReusedConnection);
+  else observer?.noResponse(reason !== 'empty-response' || !onReusedConnection);
 }
 
 /** No socket, port or memory was left on this machine. */
