@@ -238,7 +238,7 @@ test('checkProto h2 speaks HTTP/2 without TLS, several requests over one connect
 const http2Faults: readonly (readonly [what: string, Handler, code: string, words: RegExp])[] = [
   ['a wrong status', (stream) => stream.respond({ ':status': 503 }), 'L7STS', /^status 503, expected status 200-399$/],
   ['a stream reset before its head', (stream) => stream.close(2), 'L7RSP', /HTTP\/2: |closed/],
-  ['a session that is cut', (stream) => stream.session?.socket.destroy(), 'L7RSP', /HTTP\/2: |closed|reset/],
+  ['a session that is cut', (stream) => stream.session?.destroy(), 'L7RSP', /HTTP\/2: |closed|reset/],
   [
     'a body without end',
     (stream) => {
