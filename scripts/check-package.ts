@@ -35,7 +35,7 @@ if (tarball === undefined) throw new Error('npm pack made no tarball');
 
 const listed = spawnSync('tar', ['-tzf', tarball], { encoding: 'utf8' }).stdout.trim().split('\n');
 const strays = listed.filter(
-  (name) => !/^package\/(?:dist\/.+\.(?:js|d\.ts)|[A-Z]+(?:\.md)?|package\.json)$/.test(name),
+  (name) => !/^package\/(?:dist\/.+\.(?:js|d\.ts)|docs\/[a-z-]+\.md|[A-Z]+(?:\.md)?|package\.json)$/.test(name),
 );
 if (strays.length > 0) throw new Error(`does not belong into the package: ${strays.join(', ')}`);
 
