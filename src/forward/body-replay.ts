@@ -2,6 +2,9 @@ import type { ClientRequest } from '../core/exchange.ts';
 import type { RequestFraming } from '../http1/request-head.ts';
 import { BodyMemory } from './body-memory.ts';
 
+/** Body bytes that a client may still send after its answer, so that it reads the answer and not a reset. */
+export const DRAIN_BYTES = 65_536;
+
 /** Takes a request's body on its way to a server. */
 export interface BodySink {
   /**

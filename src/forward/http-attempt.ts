@@ -10,6 +10,7 @@ import {
 } from '../core/errors.ts';
 import type { FailureReason, Outcome, Sent } from '../core/outcome.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
+import { DRAIN_BYTES } from './body-replay.ts';
 import {
   atTurn,
   closeAfterwards,
@@ -21,9 +22,6 @@ import {
 import type { Attempt, Endpoint, HttpExchange, MutableHead, OutcomeSink } from './forwarder.ts';
 import type { EngineParts } from './http1-engine.ts';
 import { Tunnel, writeSwitchingHead } from './upgrade.ts';
-
-/** Body bytes that a client may still send after its answer, so that it reads the answer and not a reset. */
-const DRAIN_BYTES = 65_536;
 
 const CLIENT_TIMEOUT: ErrorDetails = {
   status: 408,

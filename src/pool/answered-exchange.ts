@@ -1,6 +1,6 @@
 import type { EvenkeelError, TerminationFlags, TimeLimit } from '../core/errors.ts';
+import { DRAIN_BYTES } from '../forward/body-replay.ts';
 import { cutResponse } from '../forward/client-response.ts';
-import { DRAIN_BYTES } from './answers.ts';
 import { ClientExchange } from './client-exchange.ts';
 import type { Ruling } from './rule-answers.ts';
 

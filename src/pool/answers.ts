@@ -5,7 +5,7 @@ import type { RequestContext } from '../core/context.ts';
 import type { ErrorCode, EvenkeelError } from '../core/errors.ts';
 import type { ClientRequest, ClientResponse } from '../core/exchange.ts';
 import { type OptionReader, OptionReader as Reader, show } from '../core/options.ts';
-import type { RequestBody } from '../forward/body-replay.ts';
+import { DRAIN_BYTES, type RequestBody } from '../forward/body-replay.ts';
 import { isFieldValue, isToken } from '../http1/characters.ts';
 import { parseResponseHead } from '../http1/response-head.ts';
 import type { Ruling } from './rule-answers.ts';
@@ -145,9 +145,6 @@ export function plainAnswer(code: ErrorCode | undefined, status: number, accept:
     body: Buffer.from(body),
   };
 }
-
-/** Body bytes that a client may still send to a request that we have refused. */
-export const DRAIN_BYTES = 65_536;
 
 /** What is answered. */
 export interface Answered {

@@ -99,7 +99,7 @@ export class ManualBench {
     const server = new Server(id, name, target.address, serverSettings({ weight, maxconn, slowstartMs }));
     server.tracks = tracks;
     if (disabled) server.admin = 'maint';
-    return [server, settings(more)];
+    return [server, healthSettings(more)];
   }
 
   add(given: ServerGiven = {}): Server {
@@ -114,7 +114,8 @@ export class ManualBench {
   }
 }
 
-function settings(more: Partial<HealthSettings>): HealthSettings {
+/** A pool's defaults, without a check, but for what is given. */
+export function healthSettings(more: Partial<HealthSettings>): HealthSettings {
   return {
     check: undefined,
     interMs: 2000,

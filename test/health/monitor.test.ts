@@ -9,6 +9,7 @@ import { parseAddress } from '#src/servers/address.ts';
 import { Server } from '#src/servers/server.ts';
 import { serverSettings } from '../support/make-server.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
+import { healthSettings } from './bench.ts';
 
 type Step = 'pass' | 'fail' | 'neutral' | 'conditional';
 
@@ -109,24 +110,7 @@ class Bench {
 }
 
 function settings(check: HealthCheck | undefined, more: Partial<HealthSettings> = {}): HealthSettings {
-  return {
-    check,
-    interMs: 2000,
-    fastinterMs: 2000,
-    downinterMs: 2000,
-    rise: 2,
-    fall: 3,
-    initState: 'none',
-    observe: 'none',
-    errorLimit: 10,
-    onError: 'fail-check',
-    agent: undefined,
-    disableOn404: false,
-    timeoutCheckMs: undefined,
-    timeoutConnectMs: 5000,
-    target,
-    ...more,
-  };
+  return healthSettings({ check, ...more });
 }
 
 test('a fresh server is up, and one failed check takes it down; then rise successes are needed', () => {
