@@ -2,7 +2,9 @@ import { OptionReader } from '../core/options.ts';
 import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import { oneLine } from './health-check.ts';
 import { asHexBytes, asRegExp, REG_EXP } from './patterns.ts';
+import type { StepRun } from './step-run.ts';
 import { readStatuses, type Statuses, type StatusOptions } from './step-status.ts';
+import { askedAt, bytesOf, type StepBytes } from './step-texts.ts';
 
 type Kind = 'string' | 'binary' | 'rstring' | 'rbinary';
 
@@ -25,9 +27,12 @@ export interface ByteExpectOptions extends StatusOptions {
 
 type OneOf<T> = { [K in keyof T]: { readonly [P in K]: T[P] } }[keyof T];
 
-/** What must be in the answer: a text, bytes in hex, or a regular expression over the text or over upper-case hex. */
+/**
+ * What must be in the answer: a text (or what a function gives), bytes in hex, or a regular expression over the text or over
+ * upper-case hex.
+ */
 export type ByteExpectObject = ByteExpectOptions &
-  OneOf<{ string: string; binary: string; rstring: string | RegExp; rbinary: string | RegExp }>;
+  OneOf<{ string: StepBytes; binary: string; rstring: string | RegExp; rbinary: string | RegExp }>;
 
 /** What an answer must hold to pass. HAProxy: `tcp-check expect`. */
 export type ByteExpectOption = ByteExpectPhrase | ByteExpectObject;
@@ -45,6 +50,8 @@ export interface BytesWanted {
 export interface ByteExpect extends BytesWanted, Statuses {
   /** As HAProxy names it: `expect string '+PONG'`. */
   readonly words: string;
+  /** Gives what is expected in this run, where a function says so. */
+  readonly bind?: ((run: StepRun) => ByteExpect) | undefined;
 }
 
 export type Judgement = 'held' | 'missed' | 'wait';
@@ -68,7 +75,7 @@ export function excerpt(answer: Buffer): string {
 }
 
 const ALLOWED =
-  "'string +PONG', 'rstring ^220 ', 'binary 2b4f4b' or 'rbinary ^2B4F', after '! ' what must not come; or { string | rstring | binary | rbinary, not?, minRecv?, okStatus?, errorStatus?, toutStatus? }";
+  "'string +PONG', 'rstring ^220 ', 'binary 2b4f4b' or 'rbinary ^2B4F', after '! ' what must not come; or { string | rstring | binary | rbinary, not?, minRecv?, okStatus?, errorStatus?, toutStatus?, onSuccess?, onError? }";
 const KINDS: readonly Kind[] = ['string', 'rstring', 'binary', 'rbinary'];
 
 export function readByteExpect(read: OptionReader, key: string): ByteExpect | undefined {
@@ -84,27 +91,38 @@ export function readByteExpect(read: OptionReader, key: string): ByteExpect | un
   }
   const options = new OptionReader(given, read.pathOf(key), read.faults);
   options.notSupported({
-    'string-lf': 'not supported (HAProxy: tcp-check expect string-lf)',
-    'binary-lf': 'not supported (HAProxy: tcp-check expect binary-lf)',
+    'string-lf': "not supported (HAProxy: tcp-check expect string-lf); give 'string' a function",
+    'binary-lf': "not supported (HAProxy: tcp-check expect binary-lf); give 'string' a function",
   });
   const [kind, ...more] = KINDS.filter((name) => options.has(name));
   if (kind === undefined || more.length > 0) {
     read.fault(key, value, ALLOWED);
     return undefined;
   }
-  const pattern = readPattern(options, kind);
+  const asked = kind === 'string' ? askedAt(options, kind) : undefined;
+  const pattern = asked ? literal(Buffer.alloc(0), 'string') : readPattern(options, kind);
   const not = options.boolean('not', { default: false });
   const minRecv = options.integer('minRecv', { default: -1, min: -1, max: MAX_ANSWER_BYTES });
   const statuses = readStatuses(options, 'L7RSP');
   options.rejectUnknown();
-  return pattern && { ...statuses, ...pattern, not, minRecv, words: `expect ${not ? '! ' : ''}${pattern.words}` };
+  const expecting = (what: Pattern): ByteExpect => ({
+    ...statuses,
+    ...what,
+    not,
+    minRecv,
+    words: `expect ${not ? '! ' : ''}${what.words}`,
+  });
+  const bind = asked && ((run: StepRun) => expecting(textPattern(bytesOf(run, asked))));
+  return pattern && { ...expecting(pattern), bind };
 }
 
-function readPattern(read: OptionReader, kind: Kind): Pick<ByteExpect, 'least' | 'found' | 'words'> | undefined {
+type Pattern = Pick<ByteExpect, 'least' | 'found' | 'words'>;
+
+function readPattern(read: OptionReader, kind: Kind): Pattern | undefined {
   switch (kind) {
     case 'string': {
       const text = readText(read, kind);
-      return text && literal(text, `string '${oneLine(text.toString())}'`);
+      return text && textPattern(text);
     }
     case 'binary': {
       const bytes = read.read(kind, undefined, 'pairs of hexadecimal digits', (value) => fitting(asHexBytes(value)));
@@ -131,7 +149,11 @@ export function readText(read: OptionReader, key: string): Buffer | undefined {
   );
 }
 
-function literal(pattern: Buffer, words: string): Pick<ByteExpect, 'least' | 'found' | 'words'> {
+function textPattern(text: Buffer): Pattern {
+  return literal(text, `string '${oneLine(text.toString())}'`);
+}
+
+function literal(pattern: Buffer, words: string): Pattern {
   return { least: pattern.length, found: (answer) => answer.includes(pattern), words };
 }
 

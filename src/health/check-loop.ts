@@ -12,6 +12,8 @@ export interface CheckParts {
   readonly dialer: Dialer;
   /** How much shorter or longer an interval may be. */
   readonly spreadPercent: number;
+  /** Told of functions of the user's that failed. */
+  readonly report: (sample: string, error: unknown) => void;
 }
 
 /** One kind of check of one server. */
@@ -146,13 +148,13 @@ export class CheckLoop implements CheckReport {
   }
 
   #run(): void {
-    const { environment, dialer } = this.#parts;
+    const { environment, dialer, report } = this.#parts;
     const { check, target, timeouts } = this.plan;
     this.#timer = undefined;
     const startedAt = environment.now();
     const [connectMs, answerMs] = probeLimitsMs(this.#intervalMs(), timeouts);
     this.#hurried = false;
-    const probe = { server: this.#server, target, dialer, environment, connectMs, answerMs };
+    const probe = { server: this.#server, target, dialer, environment, connectMs, answerMs, report };
     this.#cancel = check?.run(probe, (result) => {
       this.#cancel = undefined;
       this.#onResult(result, environment.now() - startedAt);

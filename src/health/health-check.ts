@@ -60,6 +60,8 @@ export interface Probe {
   readonly connectMs: number;
   /** From the connection made to the end of the probe, in milliseconds. */
   readonly answerMs: number | undefined;
+  /** Told of a function of the user's that failed, and where it stands. */
+  readonly report?: ((sample: string, error: unknown) => void) | undefined;
 }
 
 /** Ends a probe without a result: its sockets are destroyed. Does nothing after the result. */

@@ -34,6 +34,8 @@ export interface MonitorEvents {
   onAgentWeight(server: Server, weight: number): string | undefined;
   /** The server's agent wants another limit. */
   onAgentMaxconn(server: Server, maxconn: number): void;
+  /** A function of the user's, in the steps of a check, failed. */
+  onFunctionFault(sample: string, error: unknown): void;
   /** Every server has its first verdict: see `Monitor.undecided`. */
   onDecided(): void;
 }

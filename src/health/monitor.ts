@@ -117,7 +117,8 @@ export class Monitor {
   /** The state a server is in before its first check. */
   #enter(server: Server, settings: HealthSettings): MonitoredServer {
     const spreadPercent = this.#settings.spreadChecks;
-    const parts = { environment: this.#environment, dialer: this.#dialer, spreadPercent };
+    const report = (sample: string, error: unknown): void => this.#events.onFunctionFault(sample, error);
+    const parts = { environment: this.#environment, dialer: this.#dialer, spreadPercent, report };
     const entry: MonitoredServer = new MonitoredServer(server, settings, parts, {
       onResult: (loop, result, durationMs) => this.#finish(entry, loop, result, durationMs),
       onErrors: (errors, last) => this.#onErrors(entry, errors, last),

@@ -3,6 +3,7 @@ import { type OnRead, readyEvent, type TlsSettings } from '../connections/dial.t
 import { localProxyHeader } from '../connections/proxy-protocol.ts';
 import type { Timer } from '../core/environment.ts';
 import { type CheckCode, type CheckResult, oneLine, type Probe } from './health-check.ts';
+import { StepFault } from './step-run.ts';
 
 /** What a check does with its connection. Each step may give the probe's result. */
 export interface ProbeProtocol {
@@ -183,7 +184,10 @@ export class ProbeConnection {
     try {
       result = step();
     } catch (error) {
-      result = { result: 'failed', code: 'L7RSP', description: wordsOf(error) };
+      result =
+        error instanceof StepFault
+          ? error.result
+          : { result: 'failed', code: 'L7RSP', description: wordsOf(error) };
     }
     if (result) this.settle(result);
   }

@@ -2,6 +2,7 @@ import { serverName } from '../connections/dial.ts';
 import type { CheckTarget } from './check-target.ts';
 import type { Cancel, CheckCode, CheckResult, Probe } from './health-check.ts';
 import { ProbeConnection, type ProbeProtocol } from './probe-connection.ts';
+import { StepRun } from './step-run.ts';
 
 /** What is said over one connection of a check. */
 export interface Conversation extends ProbeProtocol {
@@ -16,7 +17,7 @@ export interface Stage {
   targetOf(target: CheckTarget): CheckTarget;
   /** The `Host` that is asked for, which is the SNI where nothing else is. */
   readonly host?: string | undefined;
-  begin(target: CheckTarget): Conversation;
+  begin(target: CheckTarget, run: StepRun): Conversation;
 }
 
 /** What a conversation that is not the last of its check ends with when all went well. */
@@ -26,12 +27,13 @@ export const PROCEED: CheckResult = { result: 'passed', code: 'L7OK', descriptio
 export function runStages(stages: readonly Stage[], probe: Probe, onResult: (result: CheckResult) => void): Cancel {
   const { environment, connectMs, answerMs } = probe;
   const startedAt = environment.now();
+  const run = new StepRun(probe);
   let current: ProbeConnection | undefined;
   const start = (index: number): void => {
     const stage = stages[index];
     if (!stage) return;
     const target = stage.targetOf(probe.target);
-    const conversation = stage.begin(target);
+    const conversation = stage.begin(target, run);
     // Without a time limit of its own for what follows a connection, one limit holds for all of them together.
     const spentMs = answerMs === undefined && index > 0 ? Math.round(environment.now() - startedAt) : 0;
     const left = Math.max(1, connectMs - spentMs);

@@ -1,5 +1,6 @@
 import type { OptionReader } from '../core/options.ts';
 import type { CheckCode, CheckResult } from './health-check.ts';
+import { readWords, type StepText, type Words } from './step-texts.ts';
 
 const OK = ['L7OK', 'L7OKC', 'L6OK', 'L4OK'] as const;
 const ERROR = ['L7OKC', 'L7RSP', 'L7STS', 'L6RSP', 'L4CON'] as const;
@@ -13,6 +14,10 @@ export interface StatusOptions {
   readonly errorStatus?: (typeof ERROR)[number];
   /** When the time is up while it is waited for. Default: `'L7TOUT'`. */
   readonly toutStatus?: (typeof TIMEOUT)[number];
+  /** The description when this is the check's last expectation, and holds. Default: none. HAProxy: `on-success`. */
+  readonly onSuccess?: StepText;
+  /** The description when it does not hold. Default: what was expected, and what came. HAProxy: `on-error`. */
+  readonly onError?: StepText;
 }
 
 /** `StatusOptions`, read. */
@@ -20,13 +25,18 @@ export interface Statuses {
   readonly ok: CheckCode;
   readonly error: CheckCode;
   readonly timeout: CheckCode;
+  readonly onSuccess?: Words | undefined;
+  readonly onError?: Words | undefined;
 }
 
 export function readStatuses(read: OptionReader, usualError: (typeof ERROR)[number]): Statuses {
+  read.notSupported({ statusCode: 'not supported (HAProxy: status-code)' });
   return {
     ok: read.oneOf('okStatus', OK, { default: 'L7OK' }),
     error: read.oneOf('errorStatus', ERROR, { default: usualError }),
     timeout: read.oneOf('toutStatus', TIMEOUT, { default: 'L7TOUT' }),
+    onSuccess: readWords(read, 'onSuccess'),
+    onError: readWords(read, 'onError'),
   };
 }
 

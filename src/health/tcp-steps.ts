@@ -6,18 +6,26 @@ import { asHexBytes } from './patterns.ts';
 import type { ProbeConnection } from './probe-connection.ts';
 import { type Conversation, PROCEED, runStages, type Stage } from './stages.ts';
 import { resultOf } from './step-status.ts';
+import type { StepRun } from './step-run.ts';
 import {
   type CommentStep,
   type ConnectionSteps,
   type ConnectStep,
+  commentOf,
   inPlace,
   readSteps,
   type StepPlace,
+  type VarStep,
 } from './steps.ts';
+import { askedAt, bytesOf, type StepBytes } from './step-texts.ts';
+import type { SetVarStep, UnsetVarStep } from './var-steps.ts';
 
-/** Sends a text, as UTF-8. HAProxy: `tcp-check send`. */
+/**
+ * Sends a text, as UTF-8, or what a function gives. HAProxy: `tcp-check send`, `tcp-check send-lf`,
+ * `tcp-check send-binary-lf`.
+ */
 export interface SendStep {
-  readonly send: string;
+  readonly send: StepBytes;
   readonly comment?: string;
 }
 
@@ -34,9 +42,13 @@ export interface ExpectStep {
 }
 
 /** One step of a check over TCP. */
-export type TcpStep = ConnectStep | SendStep | SendBinaryStep | ExpectStep | CommentStep;
+export type TcpStep = ConnectStep | SendStep | SendBinaryStep | ExpectStep | SetVarStep | UnsetVarStep | CommentStep;
 
-type Step = { readonly place: StepPlace } & ({ readonly send: Buffer } | { readonly expect: ByteExpect });
+type Exchange = { readonly place: StepPlace } & ({ readonly send: Given } | { readonly expect: ByteExpect });
+type Step = Exchange | VarStep;
+
+/** What is sent in a run of the check. */
+type Given = (run: StepRun) => Buffer;
 
 const CHECK = 'tcp-check';
 
@@ -50,11 +62,13 @@ export function readTcpSteps(read: OptionReader): HealthCheck {
   };
 }
 
-function readStep(read: OptionReader, word: 'send' | 'sendBinary' | 'expect', place: StepPlace): Step | undefined {
+function readStep(read: OptionReader, word: 'send' | 'sendBinary' | 'expect', place: StepPlace): Exchange | undefined {
   if (word === 'expect') {
     const expect = readByteExpect(read, word);
     return expect && { place, expect };
   }
+  const asked = word === 'send' ? askedAt(read, word) : undefined;
+  if (asked) return { place, send: (run) => bytesOf(run, asked) };
   const what = word === 'send' ? 'a text of' : 'pairs of hexadecimal digits for';
   const allowed = `${what} 1 to ${MAX_ANSWER_BYTES} bytes`;
   const send = read.read(word, undefined, allowed, (value) => {
@@ -62,11 +76,14 @@ function readStep(read: OptionReader, word: 'send' | 'sendBinary' | 'expect', pl
       word === 'sendBinary' ? asHexBytes(value) : typeof value === 'string' ? Buffer.from(value) : undefined;
     return bytes && bytes.length > 0 && bytes.length <= MAX_ANSWER_BYTES ? bytes : undefined;
   });
-  return send && { place, send };
+  return send && { place, send: () => send };
 }
 
-function stageOf(connection: ConnectionSteps<Step>, last: boolean): Stage {
-  return { targetOf: connection.connect.targetOf, begin: () => new TcpConversation(connection, last) };
+function stageOf(connection: ConnectionSteps<Exchange>, last: boolean): Stage {
+  return {
+    targetOf: connection.connect.targetOf,
+    begin: (_target, run) => new TcpConversation(connection, last, run),
+  };
 }
 
 /**
@@ -74,17 +91,23 @@ function stageOf(connection: ConnectionSteps<Step>, last: boolean): Stage {
  * @see HAProxy tcpcheck.c:tcpcheck_main
  */
 class TcpConversation implements Conversation {
-  readonly #connection: ConnectionSteps<Step>;
+  readonly #connection: ConnectionSteps<Exchange>;
   readonly #last: boolean;
+  readonly #run: StepRun;
   #link: ProbeConnection | undefined;
   /** The step it has come to; -1: it connects. */
   #at = -1;
   #over = false;
   readonly #answer = new AnswerBuffer();
+  /** What was expected last, as it was in this run. */
+  #expected: ByteExpect | undefined;
+  /** The user's words stand for a failure's place. */
+  #told = false;
 
-  constructor(connection: ConnectionSteps<Step>, last: boolean) {
+  constructor(connection: ConnectionSteps<Exchange>, last: boolean, run: StepRun) {
     this.#connection = connection;
     this.#last = last;
+    this.#run = run;
   }
 
   /** What was said last may still be on its way: a reset would take it back. */
@@ -97,7 +120,9 @@ class TcpConversation implements Conversation {
     if (this.#over) return '';
     const step = this.#step;
     if (!step) return inPlace(this.#connection.place, CHECK, this.#connection.connect.words);
-    return inPlace(step.place, CHECK, 'send' in step ? 'send' : step.expect.words);
+    if (this.#told) return commentOf(step.place);
+    if ('act' in step) return inPlace(step.place, CHECK, 'variables');
+    return inPlace(step.place, CHECK, 'send' in step ? 'send' : (this.#expected ?? step.expect).words);
   }
 
   get timeout(): CheckCode {
@@ -112,14 +137,14 @@ class TcpConversation implements Conversation {
 
   onBytes(buffer: Buffer, length: number): CheckResult | undefined {
     const step = this.#step;
-    if (!step || 'send' in step) return undefined;
+    if (!step || !('expect' in step)) return undefined;
     this.#answer.push(buffer, 0, length);
     return this.#judge(this.#answer.full);
   }
 
   onClosed(): CheckResult | undefined {
     const step = this.#step;
-    if (!step || 'send' in step) return undefined;
+    if (!step || !('expect' in step)) return undefined;
     return this.#answer.length > 0
       ? this.#judge(true)
       : resultOf(step.expect.error, 'the connection was closed without a word');
@@ -135,33 +160,63 @@ class TcpConversation implements Conversation {
     const done = this.#step;
     if (this.#at === steps.length - 1) return this.#end(done);
     const step = steps[++this.#at] as Step;
+    this.#expected = undefined;
     if ('expect' in step) return undefined;
+    if ('act' in step) {
+      step.act(this.#run);
+      return this.#next();
+    }
+    const bytes = step.send(this.#run);
     this.#answer.clear();
+    this.#hear();
     const isLast = this.#at === steps.length - 1;
-    this.#link?.send(step.send, isLast ? () => this.#end(step) : undefined);
+    this.#link?.send(bytes, isLast ? () => this.#end(step) : undefined);
     return isLast ? undefined : this.#next();
   }
 
-  /** Every expectation of the same answer, from the first on: what held before may not hold for all of it. */
+  /**
+   * Every expectation of the same answer, from the first on: what held before may not hold for all of it. What variables
+   * are made of may have come whole only now, too.
+   */
   #judge(last: boolean): CheckResult | undefined {
     const { steps } = this.#connection;
+    this.#hear();
     let at = this.#at;
-    while (at > 0 && 'expect' in (steps[at - 1] as Step)) at--;
+    while (at > 0 && !('send' in (steps[at - 1] as Step))) at--;
     const answer = this.#answer.bytes;
-    for (let step = steps[at]; step && 'expect' in step; step = steps[++at]) {
+    for (let step = steps[at]; step && !('send' in step); step = steps[++at]) {
       this.#at = at;
-      const judgement = judge(step.expect, answer, last);
+      if ('act' in step) {
+        step.act(this.#run);
+        continue;
+      }
+      const expect = step.expect.bind?.(this.#run) ?? step.expect;
+      this.#expected = expect;
+      const judgement = judge(expect, answer, last);
       if (judgement === 'wait') return undefined;
-      if (judgement === 'missed')
-        return resultOf(step.expect.error, `${step.expect.not ? 'unwanted' : 'no'} match in ${excerpt(answer)}`);
+      if (judgement === 'missed') return this.#missed(expect, answer);
     }
     return this.#next();
+  }
+
+  #missed(expect: ByteExpect, answer: Buffer): CheckResult {
+    const words = expect.onError?.(this.#run);
+    this.#told = words !== undefined;
+    return resultOf(expect.error, words ?? `${expect.not ? 'unwanted' : 'no'} match in ${excerpt(answer)}`);
+  }
+
+  /** What functions see as the last answer is what comes over this connection. */
+  #hear(): void {
+    this.#run.hear(() => ({ status: undefined, headers: {}, body: Buffer.from(this.#answer.bytes) }));
   }
 
   #end(last: Step | undefined): CheckResult {
     this.#over = true;
     if (!this.#last) return PROCEED;
-    if (last) return resultOf('expect' in last ? last.expect.ok : 'L7OK', '');
+    if (last) {
+      if (!('expect' in last)) return resultOf('L7OK', '');
+      return resultOf(last.expect.ok, last.expect.onSuccess?.(this.#run) ?? '');
+    }
     return resultOf(this.#link?.overTls ? 'L6OK' : 'L4OK', '');
   }
 }

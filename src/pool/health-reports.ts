@@ -52,6 +52,7 @@ export function monitorEvents(core: PoolCore, monitor: () => Monitor, onDecided:
     onWeightChange: changed,
     onAgentWeight: (server, weight) => changeWeight(core, server as BackendServer, weight),
     onAgentMaxconn: (server, maxconn) => changeMaxconn(core, server as BackendServer, maxconn),
+    onFunctionFault: core.reportOnce,
     onDecided,
   };
 }

@@ -91,7 +91,7 @@ export class PoolCore {
       startOffset,
       environment,
       addressOf: (context) => this.addressOf(context),
-      report: (sample, error) => this.#reportOnce(sample, error),
+      report: this.reportOnce,
       onFault: (error) => this.reportFault('balance', error),
     });
     const { balancer, deadlines } = this;
@@ -102,8 +102,7 @@ export class PoolCore {
       maxQueue: options.poolMaxQueue,
       redispatch: options.retry.redispatch !== 0,
     });
-    const report = (sample: string, error: unknown): void => this.#reportOnce(sample, error);
-    this.choice = new Choice({ options, balancer, shared: this.admission.shared, report });
+    this.choice = new Choice({ options, balancer, shared: this.admission.shared, report: this.reportOnce });
   }
 
   get hearsRequests(): boolean {
@@ -117,11 +116,11 @@ export class PoolCore {
   readonly #reported = new Set<string>();
 
   /** As `reportFault`, for what fails at every request alike. */
-  #reportOnce(sample: string, error: unknown): void {
+  readonly reportOnce = (sample: string, error: unknown): void => {
     if (this.#reported.has(sample)) return;
     this.#reported.add(sample);
     this.reportFault(sample, error);
-  }
+  };
 
   /** A function of the user's threw; the request goes on without what it would have given. */
   readonly reportFault = (sample: string, error: unknown): void => {
@@ -135,7 +134,7 @@ export class PoolCore {
     try {
       return priorityFrom(atOnce(priority(context)), 'priority');
     } catch (error) {
-      this.#reportOnce('priority', error);
+      this.reportOnce('priority', error);
       return NO_PRIORITY;
     }
   }

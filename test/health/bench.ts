@@ -86,6 +86,7 @@ export class ManualBench {
       onAgentMaxconn: (server, maxconn) => {
         server.limits = { maxconn, minconn: maxconn };
       },
+      onFunctionFault: () => {},
       onDecided: () => this.told.push('decided'),
     };
     const all = { name: 'api', spreadChecks: 0, maxSpreadChecksMs: Number.POSITIVE_INFINITY, ...settings };

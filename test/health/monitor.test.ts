@@ -88,6 +88,7 @@ class Bench {
       onAgentWeight: () => undefined,
       onAgentMaxconn: () => {},
       onWeightChange: (server) => this.told.push(`${this.clock.now()} ${server.name} weighs ${server.effectiveWeight}`),
+      onFunctionFault: () => {},
       onDecided: () => this.told.push(`${this.clock.now()} decided`),
     });
   }
@@ -366,6 +367,7 @@ test('slow start is not thrown off by timers that fire a little early', () => {
     onAgentWeight: () => undefined,
     onAgentMaxconn: () => {},
     onWeightChange: (server) => weights.push(server.effectiveWeight),
+    onFunctionFault: () => {},
     onDecided: () => {},
   });
   const server = bench.server({ slowstartMs: 3000 });
