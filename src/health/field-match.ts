@@ -1,18 +1,23 @@
 import { OptionReader } from '../core/options.ts';
 import { asRegExp } from './patterns.ts';
+import type { StepFunction, StepRun } from './step-run.ts';
+import { type StepText, textOf } from './step-texts.ts';
 
 const METHODS = ['str', 'beg', 'end', 'sub', 'reg'] as const;
 
 type Method = (typeof METHODS)[number];
 
-/** A text as it must be; how it begins or ends, what it holds; or a regular expression. HAProxy: `-m`. */
+/**
+ * A text as it must be; how it begins or ends, what it holds; or a regular expression. A text may be given by a function.
+ * HAProxy: `-m`.
+ */
 export type TextMatch =
-  | string
+  | StepText
   | RegExp
-  | { readonly str: string }
-  | { readonly beg: string }
-  | { readonly end: string }
-  | { readonly sub: string }
+  | { readonly str: StepText }
+  | { readonly beg: StepText }
+  | { readonly end: StepText }
+  | { readonly sub: StepText }
   | { readonly reg: string | RegExp };
 
 /** Which field an answer must have. Case matters in its value, and not in its name. */
@@ -30,6 +35,8 @@ export interface Field {
   readonly value: Test;
   /** As HAProxy would write it. */
   readonly phrase: string;
+  /** Gives what is looked for in this run, where a function says so. @throws {StepFault} */
+  readonly bind?: ((run: StepRun) => Field) | undefined;
 }
 
 export const FIELD_FORMS =
@@ -45,12 +52,31 @@ export function readField(read: OptionReader, key: string): Field | undefined {
   }
   const options = new OptionReader(given, read.pathOf(key), read.faults);
   const name = readMatch(options, 'name', true);
-  const wanted = options.has('value') ? readMatch(options, 'value', false) : { test: () => true, phrase: undefined };
+  const wanted = options.has('value') ? readMatch(options, 'value', false) : ANY;
   if (!options.has('name')) options.fault('name', undefined, FIELD_FORMS);
   options.rejectUnknown();
   if (!name || !wanted) return undefined;
-  const phrase = `name ${name.phrase}${wanted.phrase === undefined ? '' : ` value ${wanted.phrase}`}`;
-  return { name: name.test, value: wanted.test, phrase };
+  const looking = (one: Match, other: Match): Field => ({
+    name: one.test,
+    value: other.test,
+    phrase: `name ${one.phrase}${other.phrase === undefined ? '' : ` value ${other.phrase}`}`,
+  });
+  const bind = (name.bind || wanted.bind) && ((run: StepRun) => looking(bound(name, run), bound(wanted, run)));
+  return { ...looking(name, wanted), bind };
+}
+
+/** A text or an expression that is looked for, read. */
+interface Match {
+  readonly test: Test;
+  /** `undefined`: whatever is there. */
+  readonly phrase: string | undefined;
+  readonly bind?: (run: StepRun) => Match;
+}
+
+const ANY: Match = { test: () => true, phrase: undefined };
+
+function bound(match: Match, run: StepRun): Match {
+  return match.bind?.(run) ?? match;
 }
 
 /** Whether one of these fields (names and values in turn) is meant. @param whole its value is one, commas and all */
@@ -90,23 +116,32 @@ function fromPhrase(phrase: string): FieldMatch | undefined {
   return { name: match(name), ...(value !== undefined && { value: match(value) }) };
 }
 
-function readMatch(read: OptionReader, key: string, anyCase: boolean): { test: Test; phrase: string } | undefined {
+function readMatch(read: OptionReader, key: string, anyCase: boolean): Match | undefined {
   const value = read.any(key);
   const [method, pattern] = methodOf(value);
   if (method === 'reg') {
     const given = asRegExp(pattern);
     const regExp = given && anyCase ? new RegExp(given.source, given.flags.replace('i', '').concat('i')) : given;
     if (regExp) return { test: (text) => regExp.test(text), phrase: `-m reg ${regExp.source}` };
-  } else if (method !== undefined && typeof pattern === 'string' && pattern !== '') {
-    const wanted = anyCase ? pattern.toLowerCase() : pattern;
-    return { test: testOf(method, wanted), phrase: method === 'str' ? pattern : `-m ${method} ${pattern}` };
+  } else if (method !== undefined) {
+    const matching = (text: string): Match => ({
+      test: testOf(method, anyCase ? text.toLowerCase() : text),
+      phrase: method === 'str' ? text : `-m ${method} ${text}`,
+    });
+    if (typeof pattern === 'string' && pattern !== '') return matching(pattern);
+    if (typeof pattern === 'function') {
+      const asked = { path: read.pathOf(key), name: key, call: pattern as StepFunction<unknown> };
+      const bind = (run: StepRun): Match =>
+        matching(textOf(run, asked, 'a text that is not empty', (text) => text !== ''));
+      return { ...matching('by a function'), bind };
+    }
   }
   if (value !== undefined) read.fault(key, value, FIELD_FORMS);
   return undefined;
 }
 
 function methodOf(value: unknown): [Method | undefined, unknown] {
-  if (typeof value === 'string') return ['str', value];
+  if (typeof value === 'string' || typeof value === 'function') return ['str', value];
   if (value instanceof RegExp) return ['reg', value];
   if (typeof value !== 'object' || value === null) return [undefined, undefined];
   const entries = Object.entries(value);

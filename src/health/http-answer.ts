@@ -2,8 +2,11 @@ import { AnswerBuffer } from './answer-buffer.ts';
 import { judge } from './byte-expect.ts';
 import type { CheckCode, CheckResult } from './health-check.ts';
 import type { AnswerHead, BodyExpect, Expect, HeadExpect } from './http-expect.ts';
+import type { CheckRequest } from './http-request.ts';
+import type { HttpExchange } from './http-stage.ts';
+import type { StepAnswer, StepRun } from './step-run.ts';
 import { resultOf } from './step-status.ts';
-import { inPlace, type StepPlace } from './steps.ts';
+import { commentOf, inPlace, type StepPlace, type VarStep } from './steps.ts';
 
 /** An expectation and the step it stands in; without one in a check that has no steps. */
 export interface PlacedExpect<E extends Expect = Expect> {
@@ -18,7 +21,13 @@ export class HttpAnswer {
   readonly #heads: readonly PlacedExpect<HeadExpect>[];
   readonly #bodies: readonly PlacedExpect<BodyExpect>[];
   readonly #last: PlacedExpect | undefined;
-  readonly #sent: string;
+  readonly #exchange: HttpExchange;
+  readonly #run: StepRun;
+  readonly #keepsBody: boolean;
+  #request: CheckRequest;
+  #varStep: VarStep | undefined;
+  /** The user's words stand for a failure's place. */
+  #told = false;
   #head: AnswerHead | undefined;
   readonly #body = new AnswerBuffer();
   #bodyBytes = 0;
@@ -26,12 +35,27 @@ export class HttpAnswer {
   #bad: string | undefined;
   #lookedAt: PlacedExpect | undefined;
 
-  /** @param sent where its request stands, for a description */
-  constructor(expects: readonly PlacedExpect[], sent: string) {
+  constructor(exchange: HttpExchange, run: StepRun, keepsBody: boolean) {
+    const { expects, request } = exchange;
+    this.#exchange = exchange;
+    this.#run = run;
+    this.#keepsBody = keepsBody;
+    this.#request = request;
     this.#heads = expects.filter((placed): placed is PlacedExpect<HeadExpect> => placed.expect.kind === 'head');
     this.#bodies = expects.filter((placed): placed is PlacedExpect<BodyExpect> => placed.expect.kind === 'body');
     this.#last = expects.at(-1);
-    this.#sent = sent;
+  }
+
+  /** The request as it is to be sent in this run. Call once. @throws {StepFault} */
+  begin(): CheckRequest {
+    for (const step of this.#exchange.before ?? []) {
+      this.#varStep = step;
+      step.act(this.#run);
+    }
+    this.#varStep = undefined;
+    this.#request = this.#request.bind?.(this.#run) ?? this.#request;
+    this.#run.hear(() => this.#asHeard());
+    return this.#request;
   }
 
   get complete(): boolean {
@@ -44,8 +68,11 @@ export class HttpAnswer {
 
   /** The step that is being judged, for a description. */
   get where(): string {
-    const lookedAt = this.#lookedAt;
-    return lookedAt ? inPlace(lookedAt.place, CHECK, `expect ${lookedAt.expect.phrase}`) : this.#sent;
+    const [lookedAt, varStep] = [this.#lookedAt, this.#varStep];
+    if (this.#told) return commentOf(lookedAt?.place);
+    if (varStep) return inPlace(varStep.place, CHECK, 'variables');
+    if (lookedAt) return inPlace(lookedAt.place, CHECK, `expect ${lookedAt.expect.phrase}`);
+    return inPlace(this.#exchange.place, CHECK, `send ${this.#request.method} ${this.#request.uri}`);
   }
 
   /** The code of a time-out now. */
@@ -59,7 +86,7 @@ export class HttpAnswer {
 
   onBody(buffer: Uint8Array, start: number, end: number): void {
     this.#bodyBytes += end - start;
-    if (this.#bodies.length > 0) this.#body.push(buffer, start, end);
+    if (this.#keepsBody || this.#bodies.length > 0) this.#body.push(buffer, start, end);
   }
 
   onEnd(): void {
@@ -74,10 +101,11 @@ export class HttpAnswer {
   verdict(): CheckResult | 'held' | undefined {
     const head = this.#head;
     if (head) {
-      for (const placed of this.#heads) {
-        this.#lookedAt = placed;
-        const { expect } = placed;
-        if (!expect.holds(head)) return this.#failed(expect.error, `status ${head.status}, expected ${expect.phrase}`);
+      for (const { expect: given, place } of this.#heads) {
+        this.#lookedAt = { expect: given, place };
+        const expect = given.bind?.(this.#run) ?? given;
+        this.#lookedAt = { expect, place };
+        if (!expect.holds(head)) return this.#missed(expect, `status ${head.status}, expected ${expect.phrase}`);
       }
       const body = this.#judgeBody();
       if (body !== undefined) return body;
@@ -87,7 +115,8 @@ export class HttpAnswer {
 
   passed(): CheckResult {
     const status = this.#head?.status;
-    return resultOf(this.#last?.expect.ok ?? 'L7OK', `status ${status}`, status);
+    const expect = this.#last?.expect;
+    return resultOf(expect?.ok ?? 'L7OK', expect?.onSuccess?.(this.#run) ?? `status ${status}`, status);
   }
 
   /** A failure of the answer itself. */
@@ -97,9 +126,10 @@ export class HttpAnswer {
 
   #judgeBody(): CheckResult | 'held' | undefined {
     const last = this.#complete || this.#body.full;
-    for (const placed of this.#bodies) {
-      this.#lookedAt = placed;
-      const { expect } = placed;
+    for (const { expect: given, place } of this.#bodies) {
+      this.#lookedAt = { expect: given, place };
+      const expect = given.bind?.(this.#run) ?? given;
+      this.#lookedAt = { expect, place };
       if (this.#body.length === 0) {
         if (!last) return undefined;
         return this.#failed(expect.error, 'the answer has no body');
@@ -107,9 +137,25 @@ export class HttpAnswer {
       const judgement = judge(expect, this.#body.bytes, last);
       if (judgement === 'wait') return undefined;
       if (judgement === 'missed')
-        return this.#failed(expect.error, `the body ${expect.not ? 'holds' : 'does not hold'} ${expect.text}`);
+        return this.#missed(expect, `the body ${expect.not ? 'holds' : 'does not hold'} ${expect.text}`);
     }
     return 'held';
+  }
+
+  #missed(expect: Expect, description: string): CheckResult {
+    const words = expect.onError?.(this.#run);
+    this.#told = words !== undefined;
+    return this.#failed(expect.error, words ?? description);
+  }
+
+  #asHeard(): StepAnswer {
+    const headers: Record<string, string> = Object.create(null) as Record<string, string>;
+    const fields = this.#head?.headers ?? [];
+    for (let at = 0; at < fields.length; at += 2) {
+      const [name, value] = [(fields[at] as string).toLowerCase(), fields[at + 1] as string];
+      headers[name] = headers[name] === undefined ? value : `${headers[name]}, ${value}`;
+    }
+    return { status: this.#head?.status, headers, body: Buffer.from(this.#body.bytes) };
   }
 
   #failed(code: CheckCode, description: string): CheckResult {

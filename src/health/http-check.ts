@@ -9,7 +9,8 @@ import { type HttpExchange, type HttpStage, surroundingsOf } from './http-stage.
 import { Http2Probe } from './http2-probe.ts';
 import { runLent } from './lent-probe.ts';
 import { runStages, type Stage } from './stages.ts';
-import { type CommentStep, type ConnectStep, readSteps, type StepPlace } from './steps.ts';
+import { type CommentStep, type ConnectStep, readSteps, type StepPlace, type VarStep } from './steps.ts';
+import type { SetVarStep, UnsetVarStep } from './var-steps.ts';
 
 /** Sends a request. Several over one connection are sent one after another. HAProxy: `http-check send`. */
 export interface HttpSendStep {
@@ -24,7 +25,7 @@ export interface HttpExpectStep {
 }
 
 /** One step of a check over HTTP. */
-export type HttpStep = ConnectStep | HttpSendStep | HttpExpectStep | CommentStep;
+export type HttpStep = ConnectStep | HttpSendStep | HttpExpectStep | SetVarStep | UnsetVarStep | CommentStep;
 
 /** A check by one request over HTTP: what it asks, and what answer it takes. HAProxy: `option httpchk`. */
 export interface HttpCheckOptions extends HttpRequestOptions {
@@ -71,7 +72,8 @@ function readSendState(read: OptionReader): boolean {
 function oneRequest(request: CheckRequest, expects: readonly Expect[], sendState: boolean): HealthCheck {
   const place = undefined;
   const exchange = { request, place, expects: expects.map((expect) => ({ expect, place })) };
-  return httpCheck([{ connect: CONNECT_AS_SERVER, place, exchanges: [exchange], last: true, sendState }]);
+  const keepsBodies = expects.some(({ onSuccess, onError, bind }) => onSuccess ?? onError ?? bind);
+  return httpCheck([{ connect: CONNECT_AS_SERVER, place, exchanges: [exchange], last: true, sendState, keepsBodies }]);
 }
 
 function httpCheck(stages: readonly HttpStage[]): HealthCheck {
@@ -79,12 +81,12 @@ function httpCheck(stages: readonly HttpStage[]): HealthCheck {
     (stage): Stage => ({
       targetOf: stage.connect.targetOf,
       host: stage.exchanges[0]?.request.host ?? undefined,
-      begin(target) {
+      begin(target, run) {
         const { proto, tls } = target;
         const surroundings = surroundingsOf(stage, target);
         return proto === 'h2' || (proto !== 'h1' && tls?.alpn.includes('h2'))
-          ? new Http2Probe(stage, surroundings, proto === 'h2')
-          : new HttpProbe(stage, surroundings);
+          ? new Http2Probe(stage, surroundings, proto === 'h2', run)
+          : new HttpProbe(stage, surroundings, run);
       },
     }),
   );
@@ -105,7 +107,7 @@ function httpCheck(stages: readonly HttpStage[]): HealthCheck {
   };
 }
 
-interface Step {
+interface AskStep {
   readonly place: StepPlace;
   readonly request?: CheckRequest;
   readonly expect?: Expect;
@@ -113,7 +115,7 @@ interface Step {
 
 function readHttpSteps(read: OptionReader): HealthCheck {
   const sendState = readSendState(read);
-  const connections = readSteps<'send' | 'expect', Step>(read, ['send', 'expect'], (step, word, place) => {
+  const connections = readSteps<'send' | 'expect', AskStep>(read, ['send', 'expect'], (step, word, place) => {
     if (word === 'expect') {
       const expect = readExpect(step, word, step.any(word));
       return expect && { place, expect };
@@ -130,24 +132,41 @@ function readHttpSteps(read: OptionReader): HealthCheck {
       exchanges: exchangesOf(steps, read),
       last: index === connections.length - 1,
       sendState,
+      keepsBodies: true,
     })),
   );
 }
 
-function exchangesOf(steps: readonly Step[], read: OptionReader): HttpExchange[] {
-  const exchanges: { request: CheckRequest; place: StepPlace; expects: { expect: Expect; place: StepPlace }[] }[] = [];
-  for (const { place, request, expect } of steps) {
+interface Asking {
+  readonly request: CheckRequest;
+  readonly place: StepPlace;
+  readonly before: readonly VarStep[];
+  readonly expects: { expect: Expect; place: StepPlace }[];
+}
+
+const VARIABLES_BEFORE = 'must stand before a step with `send` or `connect`: the answer before it is whole then';
+
+function exchangesOf(steps: readonly (AskStep | VarStep)[], read: OptionReader): HttpExchange[] {
+  const exchanges: Asking[] = [];
+  const before: VarStep[] = [];
+  for (const step of steps) {
+    if ('act' in step) {
+      before.push(step);
+      continue;
+    }
+    const { place, request, expect } = step;
     const exchange = exchanges.at(-1);
-    if (request) exchanges.push({ request, place, expects: [] });
+    if (request) exchanges.push({ request, place, before: before.splice(0), expects: [] });
     else if (expect && exchange) {
       if (isBodyless(exchange.request, [expect])) read.reject(`steps[${place.number - 1}].expect`, NO_BODY);
       exchange.expects.push({ expect, place });
     } else if (expect)
       read.reject(`steps[${place.number - 1}]`, 'needs a step with `send` before it, over its connection');
+    for (const misplaced of before.splice(0)) read.reject(`steps[${misplaced.place.number - 1}]`, VARIABLES_BEFORE);
   }
-  return exchanges.map(({ request, place, expects }) => ({
-    request,
-    place,
-    expects: expects.length > 0 ? expects : [{ expect: EXPECT_SUCCESS, place }],
+  for (const misplaced of before) read.reject(`steps[${misplaced.place.number - 1}]`, VARIABLES_BEFORE);
+  return exchanges.map(({ expects, ...exchange }) => ({
+    ...exchange,
+    expects: expects.length > 0 ? expects : [{ expect: EXPECT_SUCCESS, place: exchange.place }],
   }));
 }

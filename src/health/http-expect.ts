@@ -1,9 +1,12 @@
 import { OptionReader } from '../core/options.ts';
 import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import { type BytesWanted, readText } from './byte-expect.ts';
-import { type FieldMatch, hasField, readField } from './field-match.ts';
+import { type Field, type FieldMatch, hasField, readField } from './field-match.ts';
+import { oneLine } from './health-check.ts';
 import { asRegExp, REG_EXP } from './patterns.ts';
+import type { StepRun } from './step-run.ts';
 import { readStatuses, type Statuses, type StatusOptions } from './step-status.ts';
+import { askedAt, bytesOf, type StepBytes } from './step-texts.ts';
 
 /** A status, a range of them, or several with commas: `200`, `'200-299'`, `'200,204,300-399'`. */
 export type StatusSet =
@@ -48,11 +51,11 @@ export interface ExpectWholeField extends Common {
 }
 
 /**
- * What the first 16 KiB of the answer's body must hold, or with `not` must not hold. Compared byte by byte, as UTF-8; an
+ * What the first 16 KiB of the answer's body must hold, or with `not` must not hold; a text, or what a function gives. Compared byte by byte, as UTF-8; an
  * answer without a body never passes. HAProxy: `http-check expect string`.
  */
 export interface ExpectString extends Common {
-  readonly string: string;
+  readonly string: StepBytes;
   /** From how many bytes of the body on it is decided. -1: while it is not there, more is waited for. Default: -1. */
   readonly minRecv?: number;
 }
@@ -89,6 +92,8 @@ export interface HeadExpect extends Statuses {
   readonly holds: (head: AnswerHead) => boolean;
   /** As HAProxy would write it. */
   readonly phrase: string;
+  /** Gives what is expected in this run, where a function says so. @throws {StepFault} */
+  readonly bind?: ((run: StepRun) => HeadExpect) | undefined;
 }
 
 /** An expectation of an answer's body, read. */
@@ -97,6 +102,7 @@ export interface BodyExpect extends BytesWanted, Statuses {
   /** What is looked for, in quotes. */
   readonly text: string;
   readonly phrase: string;
+  readonly bind?: ((run: StepRun) => BodyExpect) | undefined;
 }
 
 export type Expect = HeadExpect | BodyExpect;
@@ -110,7 +116,7 @@ export const EXPECT_SUCCESS: HeadExpect = {
 };
 
 const ALLOWED =
-  "'status 200-299', 'rstatus ^2', 'hdr name x-role value master', 'string OK' or 'rstring ^OK', after '! ' what must not be; { status | rstatus | hdr | fhdr | string | rstring, not?, okStatus?, errorStatus?, toutStatus? }; or an array of these";
+  "'status 200-299', 'rstatus ^2', 'hdr name x-role value master', 'string OK' or 'rstring ^OK', after '! ' what must not be; { status | rstatus | hdr | fhdr | string | rstring, not?, okStatus?, errorStatus?, toutStatus?, onSuccess?, onError? }; or an array of these";
 const STATUSES = "statuses from 100 to 999: 200, '200-299', '200,204,300-399'";
 const KINDS: readonly Kind[] = ['status', 'rstatus', 'hdr', 'fhdr', 'string', 'rstring'];
 const LATER: readonly string[] = ['string-lf'];
@@ -176,14 +182,29 @@ function ofKind(read: OptionReader, kind: Kind, key: string, not: boolean): Expe
     case 'hdr':
     case 'fhdr': {
       const field = readField(read, key);
-      const holds = ({ headers }: AnswerHead): boolean =>
-        field !== undefined && hasField(headers, field, kind === 'fhdr') !== not;
-      return field && head(read, holds, `${negation}${kind} ${field.phrase}`);
+      if (!field) return undefined;
+      const statuses = readStatuses(read, 'L7STS');
+      const having = (wanted: Field): HeadExpect => ({
+        kind: 'head',
+        holds: ({ headers }) => hasField(headers, wanted, kind === 'fhdr') !== not,
+        phrase: `${negation}${kind} ${wanted.phrase}`,
+        ...statuses,
+      });
+      const { bind } = field;
+      return { ...having(field), bind: bind && ((run) => having(bind(run))) };
     }
     case 'string': {
-      const text = readText(read, key);
-      const wanted = text && { least: text.length, found: (body: Buffer) => body.includes(text) };
-      return wanted && body(read, not, wanted, JSON.stringify(text?.toString()), `${negation}string '${text}'`);
+      const asked = askedAt(read, key);
+      const text = asked ? Buffer.from('by a function') : readText(read, key);
+      if (!text) return undefined;
+      const expect = body(read, not, containing(text), '', '');
+      const holding = (wanted: Buffer): BodyExpect => ({
+        ...expect,
+        ...containing(wanted),
+        text: JSON.stringify(oneLine(wanted.toString())),
+        phrase: `${negation}string '${oneLine(wanted.toString())}'`,
+      });
+      return { ...holding(text), bind: asked && ((run) => holding(bytesOf(run, asked))) };
     }
     case 'rstring': {
       const regExp = read.read(key, undefined, REG_EXP, asRegExp);
@@ -191,6 +212,10 @@ function ofKind(read: OptionReader, kind: Kind, key: string, not: boolean): Expe
       return wanted && body(read, not, wanted, `what matches ${regExp}`, `${negation}rstring ${regExp.source}`);
     }
   }
+}
+
+function containing(text: Buffer): Pick<BytesWanted, 'least' | 'found'> {
+  return { least: text.length, found: (body) => body.includes(text) };
 }
 
 function head(read: OptionReader, holds: HeadExpect['holds'], phrase: string): HeadExpect {
@@ -219,5 +244,5 @@ function rangesOf(value: unknown): readonly (readonly [from: number, to: number]
 }
 
 function notSupported(word: string): string {
-  return `not supported (HAProxy: http-check expect ${word})`;
+  return `not supported (HAProxy: http-check expect ${word}); give 'string' a function`;
 }

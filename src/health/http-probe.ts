@@ -4,9 +4,10 @@ import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import type { CheckCode, CheckResult } from './health-check.ts';
 import { HttpAnswer } from './http-answer.ts';
 import { requestBytes } from './http-request.ts';
-import { connected, type HttpStage, type HttpSurroundings, sentWords } from './http-stage.ts';
+import { connected, type HttpStage, type HttpSurroundings } from './http-stage.ts';
 import type { ProbeConnection } from './probe-connection.ts';
 import { type Conversation, PROCEED } from './stages.ts';
+import type { StepRun } from './step-run.ts';
 import { inPlace } from './steps.ts';
 
 /** The requests of a check over one connection of HTTP/1, one after another, and the verdict on each answer. */
@@ -14,6 +15,7 @@ export class HttpProbe implements Conversation, ResponseEvents {
   readonly reset = false;
   readonly #stage: HttpStage;
   readonly #surroundings: HttpSurroundings;
+  readonly #run: StepRun;
   readonly #parser: ResponseParser = new ResponseParser(this);
   #link: ProbeConnection | undefined;
   #at = -1;
@@ -22,9 +24,10 @@ export class HttpProbe implements Conversation, ResponseEvents {
   #excess = false;
   #over = false;
 
-  constructor(stage: HttpStage, surroundings: HttpSurroundings) {
+  constructor(stage: HttpStage, surroundings: HttpSurroundings, run: StepRun) {
     this.#stage = stage;
     this.#surroundings = surroundings;
+    this.#run = run;
   }
 
   get where(): string {
@@ -87,9 +90,10 @@ export class HttpProbe implements Conversation, ResponseEvents {
     const exchange = this.#stage.exchanges[++this.#at];
     if (!exchange) return;
     const { authority, added } = this.#surroundings;
-    this.#answer = new HttpAnswer(exchange.expects, sentWords(exchange));
-    this.#parser.reset(exchange.request.method);
-    this.#link?.send(requestBytes(exchange.request, authority, added, !this.#hasNext));
+    this.#answer = new HttpAnswer(exchange, this.#run, this.#stage.keepsBodies);
+    const request = this.#answer.begin();
+    this.#parser.reset(request.method);
+    this.#link?.send(requestBytes(request, authority, added, !this.#hasNext));
   }
 
   /** Asked after each piece, not within it, so that an answer that came whole is read whole before the connection closes. */

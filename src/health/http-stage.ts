@@ -5,12 +5,14 @@ import type { PlacedExpect } from './http-answer.ts';
 import type { CheckRequest, Field } from './http-request.ts';
 import { PROCEED } from './stages.ts';
 import { resultOf } from './step-status.ts';
-import { inPlace, type StepPlace } from './steps.ts';
+import type { StepPlace, VarStep } from './steps.ts';
 
 /** A request and what is expected of its answer. */
 export interface HttpExchange {
   readonly request: CheckRequest;
   readonly place: StepPlace | undefined;
+  /** Variables that are set or forgotten before it is asked. */
+  readonly before?: readonly VarStep[];
   readonly expects: readonly PlacedExpect[];
 }
 
@@ -23,6 +25,8 @@ export interface HttpStage {
   readonly last: boolean;
   /** The server is told how it stands. */
   readonly sendState: boolean;
+  /** Functions of the user's may look at the bodies of its answers. */
+  readonly keepsBodies: boolean;
 }
 
 /** What its requests to one server have in common. */
@@ -47,9 +51,4 @@ function fieldText(text: string): string {
 /** What a connection over which nothing is asked ends with. */
 export function connected({ last }: HttpStage, overTls: boolean): CheckResult {
   return last ? resultOf(overTls ? 'L6OK' : 'L4OK', '') : PROCEED;
-}
-
-/** Where a request stands, for a description. */
-export function sentWords({ request, place }: HttpExchange): string {
-  return inPlace(place, 'http-check', `send ${request.method} ${request.uri}`);
 }

@@ -6,9 +6,10 @@ import { type CheckCode, type CheckResult, oneLine } from './health-check.ts';
 import { HttpAnswer } from './http-answer.ts';
 import { HttpProbe } from './http-probe.ts';
 import { type CheckRequest, sendsLength } from './http-request.ts';
-import { connected, type HttpStage, type HttpSurroundings, sentWords } from './http-stage.ts';
+import { connected, type HttpStage, type HttpSurroundings } from './http-stage.ts';
 import type { ProbeConnection } from './probe-connection.ts';
 import { type Conversation, PROCEED } from './stages.ts';
+import type { StepRun } from './step-run.ts';
 import { inPlace } from './steps.ts';
 
 /** What in HTTP/2 is said otherwise, or belongs to HTTP/1 alone (RFC 9113 §8.2.2). */
@@ -22,6 +23,7 @@ export class Http2Probe implements Conversation {
   readonly reset = false;
   readonly #stage: HttpStage;
   readonly #surroundings: HttpSurroundings;
+  readonly #run: StepRun;
   /** The server is known to speak HTTP/2. */
   readonly #known: boolean;
   #http1: HttpProbe | undefined;
@@ -31,9 +33,10 @@ export class Http2Probe implements Conversation {
   #answer: HttpAnswer | undefined;
   #over = false;
 
-  constructor(stage: HttpStage, surroundings: HttpSurroundings, known: boolean) {
+  constructor(stage: HttpStage, surroundings: HttpSurroundings, known: boolean, run: StepRun) {
     this.#stage = stage;
     this.#surroundings = surroundings;
+    this.#run = run;
     this.#known = known;
   }
 
@@ -50,7 +53,7 @@ export class Http2Probe implements Conversation {
 
   takesOver(socket: Socket): boolean {
     const isHttp2 = this.#known || (socket instanceof TLSSocket && socket.alpnProtocol === 'h2');
-    if (!isHttp2) this.#http1 = new HttpProbe(this.#stage, this.#surroundings);
+    if (!isHttp2) this.#http1 = new HttpProbe(this.#stage, this.#surroundings, this.#run);
     return isHttp2;
   }
 
@@ -85,10 +88,11 @@ export class Http2Probe implements Conversation {
   #ask(): void {
     const exchange = this.#stage.exchanges[++this.#at];
     if (!exchange || !this.#session) return;
-    const answer = new HttpAnswer(exchange.expects, sentWords(exchange));
+    const answer = new HttpAnswer(exchange, this.#run, this.#stage.keepsBodies);
     this.#answer = answer;
+    const request = answer.begin();
     const judge = (): void => this.#link?.step(() => (answer === this.#answer ? this.#verdict(answer) : undefined));
-    const stream = this.#session.request(headersOf(exchange.request, this.#surroundings), { endStream: false });
+    const stream = this.#session.request(headersOf(request, this.#surroundings), { endStream: false });
     stream.on('response', (headers, _flags, raw) => {
       answer.onHead({ status: Number(headers[':status']), headers: withoutPseudo(raw ?? []) });
       judge();
@@ -103,7 +107,7 @@ export class Http2Probe implements Conversation {
     });
     stream.on('error', (error) => this.#link?.step(() => (answer.complete ? undefined : this.#broken(error))));
     stream.on('close', () => this.#link?.step(() => (answer.complete ? undefined : this.#broken(undefined))));
-    stream.end(exchange.request.body);
+    stream.end(request.body);
   }
 
   #verdict(answer: HttpAnswer): CheckResult | undefined {
@@ -138,7 +142,7 @@ function headersOf(request: CheckRequest, { authority, added }: HttpSurroundings
     const key = name.toLowerCase();
     if (!NOT_IN_HTTP2.includes(key)) headers[key] = [...(headers[key] ?? []), value];
   }
-  if (sendsLength(request)) headers['content-length'] = String(Buffer.byteLength(body));
+  if (sendsLength(request)) headers['content-length'] = String(body.length);
   return headers;
 }
 

@@ -4,6 +4,7 @@ import type { Cancel, CheckResult, Probe } from './health-check.ts';
 import { HttpAnswer } from './http-answer.ts';
 import { requestBytes } from './http-request.ts';
 import { type HttpExchange, type HttpStage, surroundingsOf } from './http-stage.ts';
+import { StepFault, StepRun } from './step-run.ts';
 
 /** A kept connection of a server, lent for one request. Exactly one of the last two is called, once. */
 export interface LentConnection {
@@ -21,6 +22,16 @@ export interface Borrower extends ResponseEvents {
   onGone(received: boolean): void;
 }
 
+/** What `ask` gives, or the result where a function of the user's failed in it. */
+function orFault<T>(ask: () => T): T | CheckResult {
+  try {
+    return ask();
+  } catch (error) {
+    if (error instanceof StepFault) return error.result;
+    throw error;
+  }
+}
+
 /**
  * Asks one request over a lent connection. One that was dead before a byte of the answer came says nothing of the server.
  * @param onDead is called in place of `onResult` then
@@ -35,7 +46,7 @@ export function runLent(
 ): Cancel {
   const { environment, target, connectMs, answerMs } = probe;
   const limitMs = answerMs ?? connectMs;
-  const answer = new HttpAnswer(exchange.expects, '');
+  const answer = new HttpAnswer(exchange, new StepRun(probe), stage.keepsBodies);
   let keepAlive = false;
   let settled = false;
   const settle = (whole: boolean, then: () => void): void => {
@@ -47,7 +58,7 @@ export function runLent(
     then();
   };
   const judge = (whole: boolean): void => {
-    const verdict = answer.verdict();
+    const verdict = orFault(() => answer.verdict());
     if (verdict !== undefined) settle(whole, () => onResult(verdict === 'held' ? answer.passed() : verdict));
   };
   const timer = environment.setTimer(
@@ -58,7 +69,13 @@ export function runLent(
     limitMs,
   );
   const { authority, added } = surroundingsOf(stage, target);
-  lent.ask(exchange.request.method, requestBytes(exchange.request, authority, added, false), {
+  const request = orFault(() => answer.begin());
+  if ('result' in request) {
+    // The caller must not hear of it before this returns.
+    queueMicrotask(() => settle(false, () => onResult(request)));
+    return () => settle(false, () => {});
+  }
+  lent.ask(request.method, requestBytes(request, authority, added, false), {
     onInterim() {},
     onWhole(head: ResponseHead, body: string) {
       this.onHead(head);

@@ -185,9 +185,7 @@ export class ProbeConnection {
       result = step();
     } catch (error) {
       result =
-        error instanceof StepFault
-          ? error.result
-          : { result: 'failed', code: 'L7RSP', description: wordsOf(error) };
+        error instanceof StepFault ? error.result : { result: 'failed', code: 'L7RSP', description: wordsOf(error) };
     }
     if (result) this.settle(result);
   }

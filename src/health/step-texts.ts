@@ -9,11 +9,8 @@ export type StepText = string | StepFunction<string>;
 /** A text, or a function that gives it, or bytes, anew in each check. */
 export type StepBytes = string | StepFunction<string | Uint8Array>;
 
-export const BYTES = `a text of 1 to ${MAX_ANSWER_BYTES} bytes`;
-const GIVEN_BYTES = `a text, or bytes, of 1 to ${MAX_ANSWER_BYTES} bytes`;
-
 /** The function at `key`; `undefined`: there is none. */
-export function askedAt(read: OptionReader, key: string, name = key): Asked | undefined {
+export function askedAt(read: OptionReader, key: string, name: string = key): Asked | undefined {
   const value = read.any(key);
   return typeof value === 'function'
     ? { path: read.pathOf(key), name, call: value as StepFunction<unknown> }
@@ -21,8 +18,8 @@ export function askedAt(read: OptionReader, key: string, name = key): Asked | un
 }
 
 /** Bytes that a function gives. @throws {StepFault} */
-export function bytesOf(run: StepRun, asked: Asked, empty = false): Buffer {
-  const allowed = empty ? `a text, or bytes, of at most ${MAX_ANSWER_BYTES} bytes` : GIVEN_BYTES;
+export function bytesOf(run: StepRun, asked: Asked, empty: boolean = false): Buffer {
+  const allowed = `a text, or bytes, of ${empty ? 0 : 1} to ${MAX_ANSWER_BYTES} bytes`;
   return run.ask(asked, allowed, (value) => {
     const bytes = asBytes(value);
     return bytes && (empty || bytes.length > 0) && bytes.length <= MAX_ANSWER_BYTES ? bytes : undefined;

@@ -47,6 +47,10 @@ export function commentOf(place: StepPlace | undefined): string {
   return place && place.comment !== '' ? `(comment: ${place.comment})` : '';
 }
 
+function isVarWord(word: string): word is 'setVar' | 'unsetVar' {
+  return word === 'setVar' || word === 'unsetVar';
+}
+
 function firstConnection(): { connect: Connect; place: StepPlace; steps: [] } {
   return { connect: CONNECT_AS_SERVER, place: { number: 0, comment: '' }, steps: [] };
 }
@@ -81,7 +85,7 @@ export function readSteps<Word extends string, Step>(
     }
     const place = { number: index + 1, comment: comment || lastComment };
     if (word === undefined) lastComment = comment;
-    else if (word === 'setVar' || word === 'unsetVar') {
+    else if (isVarWord(word)) {
       const act = readVarStep(options, word);
       if (act) waiting.push({ place, act });
     } else if (word === 'connect')

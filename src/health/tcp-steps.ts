@@ -5,8 +5,9 @@ import type { CheckCode, CheckResult, HealthCheck } from './health-check.ts';
 import { asHexBytes } from './patterns.ts';
 import type { ProbeConnection } from './probe-connection.ts';
 import { type Conversation, PROCEED, runStages, type Stage } from './stages.ts';
-import { resultOf } from './step-status.ts';
 import type { StepRun } from './step-run.ts';
+import { resultOf } from './step-status.ts';
+import { askedAt, bytesOf, type StepBytes } from './step-texts.ts';
 import {
   type CommentStep,
   type ConnectionSteps,
@@ -17,7 +18,6 @@ import {
   type StepPlace,
   type VarStep,
 } from './steps.ts';
-import { askedAt, bytesOf, type StepBytes } from './step-texts.ts';
 import type { SetVarStep, UnsetVarStep } from './var-steps.ts';
 
 /**
@@ -98,6 +98,8 @@ class TcpConversation implements Conversation {
   /** The step it has come to; -1: it connects. */
   #at = -1;
   #over = false;
+  /** It has sent something, and waits for nothing. */
+  #spoke = false;
   readonly #answer = new AnswerBuffer();
   /** What was expected last, as it was in this run. */
   #expected: ByteExpect | undefined;
@@ -112,8 +114,7 @@ class TcpConversation implements Conversation {
 
   /** What was said last may still be on its way: a reset would take it back. */
   get reset(): boolean {
-    const step = this.#step;
-    return !this.#connection.connect.linger && !(step && 'send' in step);
+    return !this.#connection.connect.linger && !this.#spoke;
   }
 
   get where(): string {
@@ -161,7 +162,10 @@ class TcpConversation implements Conversation {
     if (this.#at === steps.length - 1) return this.#end(done);
     const step = steps[++this.#at] as Step;
     this.#expected = undefined;
-    if ('expect' in step) return undefined;
+    if ('expect' in step) {
+      this.#spoke = false;
+      return undefined;
+    }
     if ('act' in step) {
       step.act(this.#run);
       return this.#next();
@@ -169,8 +173,9 @@ class TcpConversation implements Conversation {
     const bytes = step.send(this.#run);
     this.#answer.clear();
     this.#hear();
-    const isLast = this.#at === steps.length - 1;
-    this.#link?.send(bytes, isLast ? () => this.#end(step) : undefined);
+    this.#spoke = true;
+    const isLast = steps.slice(this.#at + 1).every((later) => 'act' in later);
+    this.#link?.send(bytes, isLast ? () => this.#next() : undefined);
     return isLast ? undefined : this.#next();
   }
 
@@ -183,6 +188,7 @@ class TcpConversation implements Conversation {
     this.#hear();
     let at = this.#at;
     while (at > 0 && !('send' in (steps[at - 1] as Step))) at--;
+    while ('act' in (steps[at] as Step)) at++;
     const answer = this.#answer.bytes;
     for (let step = steps[at]; step && !('send' in step); step = steps[++at]) {
       this.#at = at;

@@ -111,13 +111,13 @@ const CHECK_ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a fu
 const TYPES =
   "'tcp', 'http', 'agent', 'redis', 'mysql', 'pgsql', 'smtp', 'ldap', 'ssl-hello', 'spop', 'grpc', 'external'";
 const EXPECT_ALLOWED =
-  "'status 200-299', 'rstatus ^2', 'hdr name x-role value master', 'string OK' or 'rstring ^OK', after '! ' what must not be; { status | rstatus | hdr | fhdr | string | rstring, not?, okStatus?, errorStatus?, toutStatus? }; or an array of these";
+  "'status 200-299', 'rstatus ^2', 'hdr name x-role value master', 'string OK' or 'rstring ^OK', after '! ' what must not be; { status | rstatus | hdr | fhdr | string | rstring, not?, okStatus?, errorStatus?, toutStatus?, onSuccess?, onError? }; or an array of these";
 const BYTES_ALLOWED =
-  "'string +PONG', 'rstring ^220 ', 'binary 2b4f4b' or 'rbinary ^2B4F', after '! ' what must not come; or { string | rstring | binary | rbinary, not?, minRecv?, okStatus?, errorStatus?, toutStatus? }";
+  "'string +PONG', 'rstring ^220 ', 'binary 2b4f4b' or 'rbinary ^2B4F', after '! ' what must not come; or { string | rstring | binary | rbinary, not?, minRecv?, okStatus?, errorStatus?, toutStatus?, onSuccess?, onError? }";
 const FIELDS_ALLOWED =
   "'name x-role value master', 'name -m beg x- value -m reg ^[0-9]+$', or { name, value? } of texts, RegExps, { str }, { beg }, { end }, { sub } or { reg }";
 const HTTP_STEPS_ALLOWED =
-  'an array of steps, each with one of connect, send, expect (and a comment), or with a comment alone';
+  'an array of steps, each with one of connect, send, expect, setVar, unsetVar (and a comment), or with a comment alone';
 const STATUSES = "statuses from 100 to 999: 200, '200-299', '200,204,300-399'";
 
 const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: string[]])[] = [
@@ -207,7 +207,7 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   [
     { check: { steps: [] } },
     {},
-    'servers[0].check.steps: [] is not allowed; allowed: an array of steps, each with one of connect, send, sendBinary, expect (and a comment), or with a comment alone',
+    'servers[0].check.steps: [] is not allowed; allowed: an array of steps, each with one of connect, send, sendBinary, expect, setVar, unsetVar (and a comment), or with a comment alone',
   ],
   [
     { check: { steps: [{ connect: 80 }, { send: '' }, { sendBinary: 'abc' }, { expect: 'text OK' }] } },
@@ -382,7 +382,7 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   [
     {},
     { httpchk: { uri: '/', steps: [] } },
-    'httpchk.steps: [] is not allowed; allowed: an array of steps, each with one of connect, send, expect (and a comment), or with a comment alone',
+    'httpchk.steps: [] is not allowed; allowed: an array of steps, each with one of connect, send, expect, setVar, unsetVar (and a comment), or with a comment alone',
     'httpchk.uri: is not an option',
   ],
   [
