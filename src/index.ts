@@ -61,6 +61,7 @@ export type { HealthOptions } from './health/settings.ts';
 export type { SmtpCheckOptions } from './health/smtp-check.ts';
 export type { SpopCheckOptions } from './health/spop-check.ts';
 export type { SslHelloCheckOptions } from './health/ssl-hello-check.ts';
+export type { StepAnswer, StepContext, StepFunction } from './health/step-run.ts';
 export type { StatusOptions } from './health/step-status.ts';
 export type { TcpCheckOptions } from './health/tcp-check.ts';
 export type { TcpStep } from './health/tcp-steps.ts';

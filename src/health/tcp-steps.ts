@@ -158,8 +158,7 @@ class TcpConversation implements Conversation {
   /** Goes on from a step that is done, up to one that has to wait: for an answer, or at the end for what was sent to leave. */
   #next(): CheckResult | undefined {
     const { steps } = this.#connection;
-    const done = this.#step;
-    if (this.#at === steps.length - 1) return this.#end(done);
+    if (this.#at === steps.length - 1) return this.#end();
     const step = steps[++this.#at] as Step;
     this.#expected = undefined;
     if ('expect' in step) {
@@ -216,13 +215,13 @@ class TcpConversation implements Conversation {
     this.#run.hear(() => ({ status: undefined, headers: {}, body: Buffer.from(this.#answer.bytes) }));
   }
 
-  #end(last: Step | undefined): CheckResult {
+  /** The last step decides, but for those with variables. */
+  #end(): CheckResult {
     this.#over = true;
     if (!this.#last) return PROCEED;
-    if (last) {
-      if (!('expect' in last)) return resultOf('L7OK', '');
-      return resultOf(last.expect.ok, last.expect.onSuccess?.(this.#run) ?? '');
-    }
-    return resultOf(this.#link?.overTls ? 'L6OK' : 'L4OK', '');
+    const last = this.#connection.steps.findLast((step) => !('act' in step));
+    if (!last) return resultOf(this.#link?.overTls ? 'L6OK' : 'L4OK', '');
+    if (!('expect' in last)) return resultOf('L7OK', '');
+    return resultOf(last.expect.ok, last.expect.onSuccess?.(this.#run) ?? '');
   }
 }

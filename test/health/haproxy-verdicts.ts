@@ -121,6 +121,39 @@ export const VERDICTS: readonly Verdict[] = [
     { connect: true },
     { expect: 'string world' },
   ),
+  tcp(
+    ECHO,
+    'set-var(check.x) str(pong); send-lf %[str(ping)]; expect string-lf %[var(check.x)]',
+    'L7OK',
+    { setVar: { x: 'pong' } },
+    { send: () => 'ping' },
+    { expect: { string: ({ vars }) => String(vars['x']) } },
+  ),
+  tcp(
+    ECHO,
+    'set-var(check.x) str(ping); send ping; expect min-recv 0 string-lf %[var(check.x)]',
+    'L7RSP',
+    { setVar: { x: 'ping' } },
+    { send: 'ping' },
+    { expect: { string: ({ vars }) => String(vars['x']), minRecv: 0 } },
+  ),
+  tcp(
+    HELLO,
+    'expect string hello; set-var(check.x) str(world); expect string-lf %[var(check.x)]',
+    'L7OK',
+    { expect: 'string hello' },
+    { setVar: { x: () => 'world' } },
+    { expect: { string: ({ vars }) => String(vars['x']) } },
+  ),
+  tcp(HELLO, 'connect; set-var(check.x) int(1)', 'L4OK', { connect: true }, { setVar: { x: 1 } }),
+  tcp(HELLO, 'expect string hello; set-var(check.x) int(1)', 'L7OK', { expect: 'string hello' }, { setVar: { x: 1 } }),
+  tcp(
+    ECHO,
+    'send-binary-lf %[str(ping),hex]; expect binary-lf %[str(pong),hex]',
+    'L7OK',
+    { send: () => Buffer.from('ping') },
+    { expect: { string: () => Buffer.from('pong') } },
+  ),
 
   http(answer('200 OK'), '', 'L7OK', {}),
   http(answer('302 Found', 'Location: /x\r\n'), '', 'L7OK', {}),
@@ -170,6 +203,28 @@ export const VERDICTS: readonly Verdict[] = [
   http(answer('503 No', '', 'all is well'), 'expect string well', 'L7OK', { expect: 'string well' }),
   http(answer('503 No', '', 'well'), 'expect status 200; expect string well', 'L7STS', {
     expect: ['status 200', 'string well'],
+  }),
+  http(
+    answer('200 OK', '', 'all is well'),
+    'send uri-lf /%[srv_name] hdr x-s %[srv_name] body-lf %[srv_name]',
+    'L7OK',
+    {
+      uri: ({ server }) => `/${server.name}`,
+      headers: { 'X-S': ({ server }) => server.name },
+      body: ({ server }) => server.name,
+    },
+  ),
+  http(answer('200 OK', '', 'all is well'), 'expect string-lf %[str(well)]', 'L7OK', {
+    expect: { string: () => 'well' },
+  }),
+  http(answer('200 OK', '', 'all is well'), 'expect ! string-lf %[str(well)]', 'L7RSP', {
+    expect: { string: () => 'well', not: true },
+  }),
+  http(answer('200 OK', 'X-Role: ab\r\n'), 'expect hdr name-lf %[str(x-role)] value-lf -m beg %[str(a)]', 'L7OK', {
+    expect: { hdr: { name: () => 'x-role', value: { beg: () => 'a' } } },
+  }),
+  http(answer('200 OK', 'X-Role: ab\r\n'), 'expect hdr name x-role value-lf %[str(b)]', 'L7STS', {
+    expect: { hdr: { name: 'x-role', value: () => 'b' } },
   }),
   http({ answer: 'SSH-2.0-x\r\n', close: true }, '', 'L7RSP', {}),
   http({ answer: '', close: false }, '', 'L7TOUT', {}),

@@ -260,12 +260,12 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     'servers[0].check.headers.x: "a\\r\\nb" is not allowed; allowed: latin1 text without control characters',
     'servers[0].check.headers.y: 1 is not allowed; allowed: latin1 text without control characters',
     `servers[0].check.uri: "/a b" is not allowed; allowed: a target: '/health'`,
-    'servers[0].check.body: 1 is not allowed; allowed: a string',
+    'servers[0].check.body: 1 is not allowed; allowed: a string, or a function that gives it',
   ],
   [
     { check: { type: 'http', headers: [] } },
     {},
-    'servers[0].check.headers: [] is not allowed; allowed: an object of field names and values (text, or an array of it)',
+    'servers[0].check.headers: [] is not allowed; allowed: an object of field names and values (text, a function that gives it, or an array of these)',
   ],
   [
     { check: { type: 'http', expect: 'all well' } },
@@ -285,7 +285,7 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   [
     { check: { type: 'http', expect: ['status 200', 'string-lf %b', 'status 99', 'status 300-200', { string: '' }] } },
     {},
-    'servers[0].check.expect[1]: not supported (HAProxy: http-check expect string-lf)',
+    "servers[0].check.expect[1]: not supported (HAProxy: http-check expect string-lf); give 'string' a function",
     `servers[0].check.expect[2]: "99" is not allowed; allowed: ${STATUSES}`,
     `servers[0].check.expect[3]: "300-200" is not allowed; allowed: ${STATUSES}`,
     'servers[0].check.expect[4].string: "" is not allowed; allowed: a text of 1 to 16384 bytes',

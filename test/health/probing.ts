@@ -121,6 +121,7 @@ interface Limits {
   readonly dialer?: Dialer;
   readonly connectMs?: number;
   readonly answerMs?: number;
+  readonly report?: (sample: string, error: unknown) => void;
 }
 
 /** A probe under way, and what came of it. */
@@ -134,12 +135,18 @@ export interface RunningProbe {
 export function start(
   check: HealthCheck,
   target: CheckTarget,
-  { environment = systemEnvironment, dialer = new Dialer(environment), connectMs = 20_000, answerMs }: Limits = {},
+  {
+    environment = systemEnvironment,
+    dialer = new Dialer(environment),
+    connectMs = 20_000,
+    answerMs,
+    report,
+  }: Limits = {},
 ): RunningProbe {
   const { promise, resolve } = Promise.withResolvers<CheckResult>();
   const server = new Server(1, 's1', target.address, serverSettings());
   let calls = 0;
-  const cancel = check.run({ server, target, dialer, environment, connectMs, answerMs }, (result) => {
+  const cancel = check.run({ server, target, dialer, environment, connectMs, answerMs, report }, (result) => {
     calls++;
     resolve(result);
   });
