@@ -1,9 +1,9 @@
-import dns from 'node:dns';
 import net from 'node:net';
 import tls from 'node:tls';
 import { LRUCache } from 'lru-cache';
 import type { Environment } from '../core/environment.ts';
 import type { Address } from '../servers/address.ts';
+import { Names } from './names.ts';
 
 /** How to speak TLS to a server; the server options `ca`, `cert`, `key`, `verify`, `verifyhost`, `sni`, `alpn`, read. */
 export interface TlsSettings {
@@ -46,20 +46,15 @@ export function serverName(target: DialTarget, requestHost: string | undefined):
   return host !== undefined && /^[a-z0-9_]([a-z0-9_.-]{0,252})$/.test(host) && net.isIP(host) === 0 ? host : undefined;
 }
 
-const LOOKUP_CACHE_MS = 5_000;
-const MAX_LOOKUPS = 1_000;
 const MAX_TLS_SESSIONS = 1_000;
 
 /** Opens connections to servers. One a pool: it holds the pool's cache of looked-up names and of TLS sessions. */
 export class Dialer {
-  readonly #environment: Environment;
-  readonly #names = new LRUCache<string, { readonly addresses: dns.LookupAddress[]; readonly until: number }>({
-    max: MAX_LOOKUPS,
-  });
+  readonly #names: Names;
   readonly #sessions = new LRUCache<string, Buffer>({ max: MAX_TLS_SESSIONS });
 
   constructor(environment: Environment) {
-    this.#environment = environment;
+    this.#names = new Names(environment);
   }
 
   /**
@@ -69,13 +64,17 @@ export class Dialer {
    */
   dial(target: DialTarget, sni: string | undefined, onread?: OnRead, localAddress?: string): net.Socket {
     const { address } = target;
+    let giveUp: (() => void) | undefined;
     const where: net.NetConnectOpts = address.socketPath
       ? { path: address.socketPath }
       : {
           host: address.host,
           port: address.port,
           noDelay: true,
-          lookup: this.#lookup,
+          // Called for names only.
+          lookup: (name, options, callback) => {
+            giveUp = this.#names.lookup(name, options, callback);
+          },
           ...(localAddress !== undefined && { localAddress }),
         };
     const options = onread ? { ...where, onread: onread as unknown as net.OnReadOpts } : where;
@@ -83,6 +82,7 @@ export class Dialer {
       ? this.#tls(target.address, target.tls, sni, options as tls.ConnectionOptions)
       : net.connect(options);
     socket.on('error', ignore);
+    if (giveUp) socket.once('close', giveUp);
     return socket;
   }
 
@@ -119,29 +119,6 @@ export class Dialer {
     socket.on('session', (fresh) => this.#sessions.set(sessionKey, fresh));
     return socket;
   }
-
-  /** `dns.lookup` with a memory of 5 s; net.connect calls it for names only. */
-  readonly #lookup: net.LookupFunction = (name, options, callback) => {
-    const key = `${name} ${options.family ?? 0}`;
-    const known = this.#names.get(key);
-    if (known && known.until > this.#environment.now()) {
-      process.nextTick(answer, known.addresses);
-      return;
-    }
-    dns.lookup(name, { ...options, all: true }, (error, addresses) => {
-      if (error) {
-        callback(error, '');
-        return;
-      }
-      this.#names.set(key, { addresses, until: this.#environment.now() + LOOKUP_CACHE_MS });
-      answer(addresses);
-    });
-    function answer(addresses: dns.LookupAddress[]): void {
-      const first = addresses[0];
-      if (options.all) callback(null, addresses);
-      else callback(null, first?.address ?? '', first?.family ?? 0);
-    }
-  };
 }
 
 function ignore(): void {}

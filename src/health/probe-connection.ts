@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { type OnRead, readyEvent, type TlsSettings } from '../connections/dial.ts';
 import { localProxyHeader } from '../connections/proxy-protocol.ts';
 import type { Timer } from '../core/environment.ts';
@@ -45,8 +45,6 @@ const FAULT_WORDS: Readonly<Record<string, string>> = {
   ETIMEDOUT: 'connection timed out',
   ENOENT: 'no such socket',
   EACCES: 'permission denied',
-  ENOTFOUND: 'the name is unknown',
-  EAI_AGAIN: 'the name could not be looked up',
   EMFILE: 'too many open files',
   ENFILE: 'too many open files',
   EADDRNOTAVAIL: 'no local port left',
@@ -72,6 +70,8 @@ export class ProbeConnection {
   #timer: Timer | undefined;
   #limitMs: number;
   #settled = false;
+  /** The name that is being looked up. */
+  #name: string | undefined;
   /** Reads come as events of the socket, not past its stream. */
   #byEvents = false;
 
@@ -119,6 +119,8 @@ export class ProbeConnection {
 
   #dial(sni: string | undefined): void {
     const { dialer, target } = this.#probe;
+    const { host, socketPath } = target.address;
+    if (socketPath === undefined && isIP(host) === 0) this.#name = host;
     const { tls, sendProxy } = target;
     const headerBeforeTls = tls !== undefined && sendProxy !== undefined;
     const { onBytes, takesOver } = this.#protocol;
@@ -140,6 +142,9 @@ export class ProbeConnection {
     // A check never keeps the process alive. Each further address of a name is tried on a handle of its own.
     socket.unref();
     socket.on('connectionAttempt', () => socket.unref());
+    socket.once('lookup', () => {
+      this.#name = undefined;
+    });
     // A plain socket below TLS is not heard any more: what goes wrong with it is told by the one above.
     const isHeard = (): boolean => socket === this.#socket;
     socket.once('end', () => isHeard() && this.#ended());
@@ -222,7 +227,7 @@ export class ProbeConnection {
       'code' in error && typeof error.code === 'string' && LOCAL_FAULTS.has(error.code)
         ? 'SOCKERR'
         : PHASES[this.#phase].fault;
-    this.#fail(code, wordsOf(error));
+    this.#fail(code, lookupWords(error, this.#probe.target.address.host) ?? wordsOf(error));
   }
 
   #arm(): void {
@@ -230,7 +235,8 @@ export class ProbeConnection {
     this.#timer = this.#probe.environment.setTimer(() => {
       const { timeout, missing } = PHASES[this.#phase];
       const code = this.#phase === 'answer' ? (this.#protocol.timeoutCode ?? timeout) : timeout;
-      this.#fail(code, `${missing} within ${this.#limitMs} ms`);
+      const what = this.#name === undefined ? missing : `no answer to the lookup of the name '${this.#name}'`;
+      this.#fail(code, `${what} within ${this.#limitMs} ms`);
     }, this.#limitMs);
   }
 
@@ -250,6 +256,14 @@ export class ProbeConnection {
       socket.resetAndDestroy();
     else socket.destroy();
   }
+}
+
+/** What became of a name, to be acted on: it is misspelt or gone, or whoever should know it does not answer. */
+function lookupWords(error: Error, name: string): string | undefined {
+  const { code } = error as { code?: unknown };
+  if (code === 'ENOTFOUND') return `the name '${name}' is unknown: no address was found for it`;
+  if (code === 'EAI_AGAIN') return `the name '${name}' could not be looked up: no name server answers`;
+  return undefined;
 }
 
 /** A fault in words; TLS errors carry a `reason` that is clearer than their message. */

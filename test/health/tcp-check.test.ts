@@ -79,8 +79,8 @@ test('a host that answers nothing fails with L4TOUT when the time to connect is 
 
 test('a name that cannot be looked up fails with L4CON, in words', async () => {
   for (const [code, description] of [
-    ['ENOTFOUND', 'the name is unknown'],
-    ['EAI_AGAIN', 'the name could not be looked up'],
+    ['ENOTFOUND', "the name 'db.invalid' is unknown: no address was found for it"],
+    ['EAI_AGAIN', "the name 'db.invalid' could not be looked up: no name server answers"],
   ] as const) {
     const dialer = new DeadDialer(new VirtualClock());
     const { result } = start(tcpCheck, targetOf(addressOf('db.invalid:1')), { dialer });
