@@ -125,6 +125,21 @@ const ROWS: readonly Row[] = [
   ['ssl-hello', hex('16 0301 00'), 'wait'],
   ['ssl-hello', hex('17 0301 0000'), 'L6RSP: not TLS: bytes 17 03 01 00 00'],
   ['spop', spopFrame(101, spopItems(V2, 'fcf006', CAPABILITIES)), 'L7OK: SPOA server is ok'],
+  // What HAProxy's own agent spoa-mirror 1.2 said to our hello: as it starts, and with `--capability=fragmentation`.
+  [
+    'spop',
+    hex(
+      '00000036650000000100000776657273696f6e0803322e300e6d61782d6672616d652d73697a6503fcf0060c6361706162696c69746965730800',
+    ),
+    'L7OK: SPOA server is ok',
+  ],
+  [
+    'spop',
+    hex(
+      '00000043650000000100000776657273696f6e0803322e300e6d61782d6672616d652d73697a6503fcf0060c6361706162696c6974696573080d667261676d656e746174696f6e',
+    ),
+    'L7OK: SPOA server is ok',
+  ],
   [
     'spop',
     spopFrame(101, spopItems(`\x01x\x11\x01y\x06abcd${V2}`, 'fcf006', `${CAPABILITIES}\x01z\x04\x05`)),
