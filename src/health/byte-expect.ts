@@ -3,7 +3,7 @@ import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import { oneLine } from './health-check.ts';
 import { asHexBytes, asRegExp, REG_EXP } from './patterns.ts';
 import type { StepRun } from './step-run.ts';
-import { readStatuses, type Statuses, type StatusOptions } from './step-status.ts';
+import { NOT_SUPPORTED_OF_EXPECT, readStatuses, type Statuses, type StatusOptions } from './step-status.ts';
 import { askedAt, bytesOf, type StepBytes } from './step-texts.ts';
 
 type Kind = 'string' | 'binary' | 'rstring' | 'rbinary';
@@ -91,6 +91,7 @@ export function readByteExpect(read: OptionReader, key: string): ByteExpect | un
   }
   const options = new OptionReader(given, read.pathOf(key), read.faults);
   options.notSupported({
+    ...NOT_SUPPORTED_OF_EXPECT,
     'string-lf': "not supported (HAProxy: tcp-check expect string-lf); give 'string' a function",
     'binary-lf': "not supported (HAProxy: tcp-check expect binary-lf); give 'string' a function",
   });
@@ -144,7 +145,7 @@ function readPattern(read: OptionReader, kind: Kind): Pattern | undefined {
 
 /** A text to look for, as UTF-8. */
 export function readText(read: OptionReader, key: string): Buffer | undefined {
-  return read.read(key, undefined, `a text of 1 to ${MAX_ANSWER_BYTES} bytes`, (value) =>
+  return read.read(key, undefined, `a text of 1 to ${MAX_ANSWER_BYTES} bytes, or a function that gives it`, (value) =>
     typeof value === 'string' && value !== '' ? fitting(Buffer.from(value)) : undefined,
   );
 }

@@ -5,7 +5,7 @@ import { type Field, type FieldMatch, hasField, readField } from './field-match.
 import { oneLine } from './health-check.ts';
 import { asRegExp, REG_EXP } from './patterns.ts';
 import type { StepRun } from './step-run.ts';
-import { readStatuses, type Statuses, type StatusOptions } from './step-status.ts';
+import { NOT_SUPPORTED_OF_EXPECT, readStatuses, type Statuses, type StatusOptions } from './step-status.ts';
 import { askedAt, bytesOf, type StepBytes } from './step-texts.ts';
 
 /** A status, a range of them, or several with commas: `200`, `'200-299'`, `'200,204,300-399'`. */
@@ -153,7 +153,10 @@ function fromObject(read: OptionReader, key: string, value: unknown): Expect | u
   }
   const options = new OptionReader(value, read.pathOf(key), read.faults);
   const not = options.boolean('not', { default: false });
-  options.notSupported(Object.fromEntries(LATER.map((word) => [word, notSupported(word)])));
+  options.notSupported({
+    ...NOT_SUPPORTED_OF_EXPECT,
+    ...Object.fromEntries(LATER.map((word) => [word, notSupported(word)])),
+  });
   const kind = KINDS.find((known) => options.has(known));
   const expect = kind && ofKind(options, kind, kind, not);
   if (!kind && !LATER.some((word) => options.has(word))) read.fault(key, value, ALLOWED);

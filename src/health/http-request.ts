@@ -52,7 +52,7 @@ export function readRequest(read: OptionReader): CheckRequest {
     method: read.read('method', 'GET', 'an HTTP method other than CONNECT', asMethod),
     uri: uri
       ? 'a target by a function'
-      : read.string('uri', { default: '/', allowed: "a target: '/health'", test: TARGET }),
+      : read.string('uri', { default: '/', allowed: "a target: '/health', or a function that gives it", test: TARGET }),
     version: read.oneOf('version', VERSIONS, { default: 'HTTP/1.1' }),
     body: body
       ? NOTHING
@@ -143,7 +143,7 @@ function readFields(read: OptionReader): (readonly [name: string, value: string 
         if (typeof value === 'function')
           fields.push([name, { path: read.pathOf(key), name: key, call: value as StepFunction<unknown> }]);
         else if (typeof value === 'string' && isFieldValue(value)) fields.push([name, value]);
-        else read.fault(key, value, FIELD_TEXT);
+        else read.fault(key, value, `${FIELD_TEXT}, or a function that gives it`);
       }
     }
   }

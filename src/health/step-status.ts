@@ -20,6 +20,9 @@ export interface StatusOptions {
   readonly onError?: StepText;
 }
 
+/** What HAProxy has beside them. */
+export const NOT_SUPPORTED_OF_EXPECT = { statusCode: 'not supported (HAProxy: status-code)' } as const;
+
 /** `StatusOptions`, read. */
 export interface Statuses {
   readonly ok: CheckCode;
@@ -30,7 +33,6 @@ export interface Statuses {
 }
 
 export function readStatuses(read: OptionReader, usualError: (typeof ERROR)[number]): Statuses {
-  read.notSupported({ statusCode: 'not supported (HAProxy: status-code)' });
   return {
     ok: read.oneOf('okStatus', OK, { default: 'L7OK' }),
     error: read.oneOf('errorStatus', ERROR, { default: usualError }),

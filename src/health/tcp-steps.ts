@@ -69,8 +69,10 @@ function readStep(read: OptionReader, word: 'send' | 'sendBinary' | 'expect', pl
   }
   const asked = word === 'send' ? askedAt(read, word) : undefined;
   if (asked) return { place, send: (run) => bytesOf(run, asked) };
-  const what = word === 'send' ? 'a text of' : 'pairs of hexadecimal digits for';
-  const allowed = `${what} 1 to ${MAX_ANSWER_BYTES} bytes`;
+  const allowed =
+    word === 'send'
+      ? `a text of 1 to ${MAX_ANSWER_BYTES} bytes, or a function that gives it`
+      : `pairs of hexadecimal digits for 1 to ${MAX_ANSWER_BYTES} bytes`;
   const send = read.read(word, undefined, allowed, (value) => {
     const bytes =
       word === 'sendBinary' ? asHexBytes(value) : typeof value === 'string' ? Buffer.from(value) : undefined;

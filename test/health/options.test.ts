@@ -118,6 +118,8 @@ const FIELDS_ALLOWED =
   "'name x-role value master', 'name -m beg x- value -m reg ^[0-9]+$', or { name, value? } of texts, RegExps, { str }, { beg }, { end }, { sub } or { reg }";
 const HTTP_STEPS_ALLOWED =
   'an array of steps, each with one of connect, send, expect, setVar, unsetVar (and a comment), or with a comment alone';
+const TCP_STEPS_ALLOWED =
+  'an array of steps, each with one of connect, send, sendBinary, expect, setVar, unsetVar (and a comment), or with a comment alone';
 const STATUSES = "statuses from 100 to 999: 200, '200-299', '200,204,300-399'";
 
 const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: string[]])[] = [
@@ -213,9 +215,61 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     { check: { steps: [{ connect: 80 }, { send: '' }, { sendBinary: 'abc' }, { expect: 'text OK' }] } },
     {},
     'servers[0].check.steps[0].connect: 80 is not allowed; allowed: true, or { default?, port?, addr?, ssl?, sni?, alpn?, sendProxy?, linger? }',
-    'servers[0].check.steps[1].send: "" is not allowed; allowed: a text of 1 to 16384 bytes',
+    'servers[0].check.steps[1].send: "" is not allowed; allowed: a text of 1 to 16384 bytes, or a function that gives it',
     'servers[0].check.steps[2].sendBinary: "abc" is not allowed; allowed: pairs of hexadecimal digits for 1 to 16384 bytes',
     `servers[0].check.steps[3].expect: "text OK" is not allowed; allowed: ${BYTES_ALLOWED}`,
+  ],
+  [
+    {
+      check: {
+        steps: [
+          { setVar: {} },
+          { setVar: { 'a b': 1 } },
+          { setVar: { a: null } },
+          { unsetVar: [] },
+          { sendBinary: () => 'ff' },
+          { expect: { binary: () => 'ff' } },
+          { expect: { string: 'a', statusCode: () => 1, onSuccess: 1, onError: '' } },
+          { setVar: { a: 1 }, unsetVar: 'a' },
+          { expect: { 'binary-lf': 'x' } },
+        ],
+      },
+    },
+    {},
+    ...['{}', '{"a b":1}', '{"a":null}'].map(
+      (value, index) =>
+        `servers[0].check.steps[${index}].setVar: ${value} is not allowed; allowed: an object of 1 to 100 names of letters, digits, _ and ., and values: strings, numbers, true, false or functions`,
+    ),
+    'servers[0].check.steps[3].unsetVar: [] is not allowed; allowed: a name, or an array of names of letters, digits, _ and .',
+    'servers[0].check.steps[4].sendBinary: a function is not allowed; allowed: pairs of hexadecimal digits for 1 to 16384 bytes',
+    'servers[0].check.steps[5].expect.binary: a function is not allowed; allowed: pairs of hexadecimal digits',
+    'servers[0].check.steps[6].expect.statusCode: not supported (HAProxy: status-code)',
+    'servers[0].check.steps[6].expect.onSuccess: 1 is not allowed; allowed: a text, or a function that gives it',
+    'servers[0].check.steps[6].expect.onError: "" is not allowed; allowed: a text, or a function that gives it',
+    `servers[0].check.steps[7]: {"setVar":{"a":1},"unsetVar":"a"} is not allowed; allowed: ${TCP_STEPS_ALLOWED}`,
+    "servers[0].check.steps[8].expect.binary-lf: not supported (HAProxy: tcp-check expect binary-lf); give 'string' a function",
+    `servers[0].check.steps[8].expect: {"binary-lf":"x"} is not allowed; allowed: ${BYTES_ALLOWED}`,
+  ],
+  [
+    {
+      check: {
+        type: 'http',
+        steps: [
+          { send: { uri: 7, body: [], headers: { a: [() => 'x', 1] } } },
+          { setVar: { a: 1 } },
+          { expect: 'status 200' },
+          { setVar: { b: 1 } },
+        ],
+      },
+    },
+    {},
+    'servers[0].check.steps[0].send.headers.a: 1 is not allowed; allowed: latin1 text without control characters, or a function that gives it',
+    `servers[0].check.steps[0].send.uri: 7 is not allowed; allowed: a target: '/health', or a function that gives it`,
+    'servers[0].check.steps[0].send.body: [] is not allowed; allowed: a string, or a function that gives it',
+    ...[1, 3].map(
+      (index) =>
+        `servers[0].check.steps[${index}]: must stand before a step with \`send\` or \`connect\`: the answer before it is whole then`,
+    ),
   ],
   [
     {
@@ -247,7 +301,7 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     { check: { type: 'http', method: 'CONNECT', uri: 'health', version: 'HTTP/2' } },
     {},
     'servers[0].check.method: "CONNECT" is not allowed; allowed: an HTTP method other than CONNECT',
-    `servers[0].check.uri: "health" is not allowed; allowed: a target: '/health'`,
+    `servers[0].check.uri: "health" is not allowed; allowed: a target: '/health', or a function that gives it`,
     `servers[0].check.version: "HTTP/2" is not allowed; allowed: 'HTTP/1.0', 'HTTP/1.1'`,
   ],
   [
@@ -257,9 +311,9 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     {},
     'servers[0].check.headers.a b: "a b" is not allowed; allowed: a name of letters, digits and !#$%&\'*+-.^_`|~',
     'servers[0].check.headers.Content-Length: "3" is not allowed; allowed: nothing: it follows from `body`',
-    'servers[0].check.headers.x: "a\\r\\nb" is not allowed; allowed: latin1 text without control characters',
-    'servers[0].check.headers.y: 1 is not allowed; allowed: latin1 text without control characters',
-    `servers[0].check.uri: "/a b" is not allowed; allowed: a target: '/health'`,
+    'servers[0].check.headers.x: "a\\r\\nb" is not allowed; allowed: latin1 text without control characters, or a function that gives it',
+    'servers[0].check.headers.y: 1 is not allowed; allowed: latin1 text without control characters, or a function that gives it',
+    `servers[0].check.uri: "/a b" is not allowed; allowed: a target: '/health', or a function that gives it`,
     'servers[0].check.body: 1 is not allowed; allowed: a string, or a function that gives it',
   ],
   [
@@ -288,7 +342,7 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
     "servers[0].check.expect[1]: not supported (HAProxy: http-check expect string-lf); give 'string' a function",
     `servers[0].check.expect[2]: "99" is not allowed; allowed: ${STATUSES}`,
     `servers[0].check.expect[3]: "300-200" is not allowed; allowed: ${STATUSES}`,
-    'servers[0].check.expect[4].string: "" is not allowed; allowed: a text of 1 to 16384 bytes',
+    'servers[0].check.expect[4].string: "" is not allowed; allowed: a text of 1 to 16384 bytes, or a function that gives it',
   ],
   [
     { check: { type: 'http', expect: { hdr: 'x', status: 200, also: 1 } } },
@@ -333,7 +387,7 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
       },
     },
     {},
-    `servers[0].check.steps[1].send.uri: "x" is not allowed; allowed: a target: '/health'`,
+    `servers[0].check.steps[1].send.uri: "x" is not allowed; allowed: a target: '/health', or a function that gives it`,
     'servers[0].check.steps[1].send.why: is not an option',
     'servers[0].check.steps[2].comment: 1 is not allowed; allowed: a string that is not empty',
     `servers[0].check.steps[4]: {"send":{},"expect":"status 200"} is not allowed; allowed: ${HTTP_STEPS_ALLOWED}`,

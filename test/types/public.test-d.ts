@@ -182,6 +182,35 @@ new Pool({
   servers,
   defaultServer: { check: { type: 'http', expect: ['! rstatus ^5', { rstring: /^OK/, minRecv: 2 }] } },
 });
+new Pool({
+  servers,
+  defaultServer: {
+    check: {
+      steps: [
+        { setVar: { a: 1, at: ({ server }) => server.address.port } },
+        { send: ({ server, vars }) => `${server.name} ${String(vars['a'])}` },
+        {
+          expect: { string: ({ answer }) => Buffer.from(answer?.body ?? ''), onError: 'none', onSuccess: () => 'well' },
+        },
+        { unsetVar: ['a'] },
+      ],
+    },
+  },
+});
+new Pool({
+  servers,
+  httpchk: {
+    uri: ({ server }) => `/${server.name}`,
+    headers: { 'x-id': [({ server }) => String(server.id), 'fixed'] },
+    body: () => new Uint8Array(2),
+    expect: { hdr: { name: 'x-id', value: { beg: ({ server }) => server.name } } },
+  },
+  defaultServer: { check: true },
+});
+// @ts-expect-error a function must answer at once
+new Pool({ servers, defaultServer: { check: { steps: [{ send: async () => 'PING' }] } } });
+// @ts-expect-error a target is a text
+new Pool({ servers, defaultServer: { check: { type: 'http', uri: () => 7 } } });
 // @ts-expect-error a check over HTTP sends no bytes of your own
 new Pool({ servers, defaultServer: { check: { type: 'http', steps: [{ send: 'GET /' }] } } });
 new Pool({ servers, defaultServer: { check: { type: 'agent', port: 9999, addr: '10.0.0.1', send: 'state\n' } } });
