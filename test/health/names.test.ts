@@ -11,13 +11,19 @@ import { type TestContext, test } from 'node:test';
 import { Dialer } from '#src/connections/dial.ts';
 import { systemEnvironment } from '#src/core/environment.ts';
 import { Pool, type ServerCheckEvent } from '#src/index.ts';
-import { ROOT } from '../support/source-files.ts';
 import { addressOf, checkOf, start, targetOf } from './probing.ts';
 
 type Answer = (error: NodeJS.ErrnoException | null, addresses: dns.LookupAddress[]) => void;
 
+/** Keeps the process, as lookups of the system do: checks do not. */
+function holdProcess(t: TestContext): void {
+  const timer = setInterval(() => {}, 60_000);
+  t.after(() => clearInterval(timer));
+}
+
 /** Lookups that are under way until the test answers them. */
 function heldLookups(t: TestContext): { asked: string[]; answers: Answer[] } {
+  holdProcess(t);
   const held = { asked: [] as string[], answers: [] as Answer[] };
   t.mock.method(dns, 'lookup', (name: string, _options: unknown, callback: Answer) => {
     held.asked.push(name);
@@ -101,6 +107,7 @@ test('a failure is told to all who wait, and is not remembered: a name that reso
   await once(server, 'listening');
   t.after(() => server.close());
   const { port } = server.address() as AddressInfo;
+  holdProcess(t);
   let known = false;
   let asked = 0;
   t.mock.method(dns, 'lookup', (name: string, _options: unknown, callback: Answer) => {
@@ -147,18 +154,18 @@ function withoutNames(t: TestContext, script: string): string[] | undefined {
   t.after(() => rmSync(folder, { recursive: true }));
   const file = join(folder, 'resolv.conf');
   writeFileSync(file, 'nameserver 127.0.0.1\noptions timeout:30 attempts:1\n');
-  const program = join(folder, 'program.ts');
-  writeFileSync(program, script);
+  const conditions = process.execArgv.filter((argument) => argument.startsWith('--conditions'));
+  const node = [process.execPath, ...conditions, '--input-type=module', '-e'];
   const shell = 'mount --bind "$0" /etc/resolv.conf && ip link set lo up && exec "$@"';
   const wrapped = ['-mn', 'sh', '-c', shell, file];
-  return spawnSync('unshare', [...wrapped, 'true']).status === 0 ? [...wrapped, process.execPath, program] : undefined;
+  return spawnSync('unshare', [...wrapped, 'true']).status === 0 ? [...wrapped, ...node, script] : undefined;
 }
 
 test('real lookups that are never answered: 300 names, few threads, and every check ends in time', async (t) => {
   const given = withoutNames(
     t,
     `import dgram from 'node:dgram';
-    import { Pool } from ${JSON.stringify(join(ROOT, 'src/index.ts'))};
+    import { Pool } from '#src/index.ts';
     // An exit would wait for the lookups that are under way.
     const hole = dgram.createSocket('udp4').bind(53, '127.0.0.1', () => {
       const servers = Array.from({ length: 300 }, (_, index) => \`http://s\${index}.example:80\`);
