@@ -54,7 +54,7 @@ export function functionCheck(check: CheckFunction): HealthCheck {
       Promise.resolve()
         .then(answer)
         .then(resultOf)
-        .then(settle, (error: unknown) => settle(failed(error instanceof Error ? error.message : show(error))));
+        .then(settle, (error: unknown) => settle(failed(messageOf(error))));
       return () => {
         if (settled) return;
         settled = true;
@@ -81,6 +81,15 @@ function resultOf(answer: unknown): CheckResult {
 
 function failed(description: string): CheckResult {
   return { result: 'failed', code: 'PROCERR', description: oneLine(description) };
+}
+
+/** Of whatever was thrown: an error's message may be no text, or throw when it is read. */
+function messageOf(error: unknown): string {
+  try {
+    return error instanceof Error ? String(error.message) : show(error);
+  } catch {
+    return show(error);
+  }
 }
 
 function isVerdict(value: unknown): value is CheckVerdict {

@@ -18,6 +18,25 @@ const cases: readonly (readonly [what: string, check: CheckFunction, code: strin
   ['rejects', () => Promise.reject(new Error('lag of\n12 s')), 'PROCERR', 'lag of 12 s'],
   ['rejects with no error', () => Promise.reject('down'), 'PROCERR', '"down"'],
   [
+    'rejects with an error whose message is none',
+    () => Promise.reject(Object.assign(new Error(), { message: 42 })),
+    'PROCERR',
+    '42',
+  ],
+  [
+    'rejects with an error that cannot be read',
+    () =>
+      Promise.reject(
+        Object.defineProperty(new Error(), 'message', {
+          get() {
+            throw new Error('not for you');
+          },
+        }),
+      ),
+    'PROCERR',
+    '{}',
+  ],
+  [
     'throws at once',
     () => {
       throw new Error('no such table');
