@@ -106,6 +106,11 @@ export class CircuitBreaker {
     this.#phase = { kind: 'closed', since: this.#environment.now() };
   }
 
+  /** Past ejections make the next one no longer. */
+  forget(): void {
+    this.#factor = 0;
+  }
+
   /** An interval has gone by. */
   rest(): void {
     if (this.#phase.kind === 'closed' && this.#factor > 0) this.#factor--;

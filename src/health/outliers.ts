@@ -123,12 +123,20 @@ export class Outliers {
     this.#review(server.backup);
   }
 
-  /** Its health or its operator's will changed. An operator who takes it into maintenance has its past forgotten. */
-  serverChanged(server: Server): void {
+  /**
+   * Its health or its operator's will changed. In maintenance its past is forgotten, and what it still has under way counts for
+   * nothing.
+   * @returns whether that has restored it, which is for the caller to tell: after the command that it follows from
+   */
+  serverChanged(server: Server): boolean {
     const watched = this.#watched.get(server);
-    if (!watched) return;
-    if (server.standing === 'maint' && watched.breaker.state !== 'closed') this.#restore(watched);
-    else this.#review(server.backup);
+    const wasOut = watched !== undefined && watched.breaker.state !== 'closed';
+    const forgets = watched !== undefined && server.standing === 'maint';
+    if (forgets) {
+      watched.breaker.forget();
+      this.#close(watched);
+    } else if (watched) this.#review(server.backup);
+    return forgets && wasOut;
   }
 
   report(server: Server): OutlierReport | undefined {
@@ -263,13 +271,17 @@ export class Outliers {
   }
 
   #restore(watched: Watched): void {
+    this.#close(watched);
+    this.#events.onRestored(watched.server);
+  }
+
+  #close(watched: Watched): void {
     watched.errorsInRow = 0;
     watched.forget();
+    if (watched.breaker.state !== 'closed') this.#out--;
     watched.breaker.close();
-    this.#out--;
     this.#review(watched.server.backup);
     this.#apply(watched);
-    this.#events.onRestored(watched.server);
   }
 
   /** Too few of those that are in service are left, or are again. */

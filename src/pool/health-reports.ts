@@ -12,9 +12,9 @@ import { changeMaxconn, changeWeight } from './server-changes.ts';
  * @param monitor gives the monitor, which is not there yet
  */
 export function monitorEvents(core: PoolCore, monitor: () => Monitor, onDecided: () => void): MonitorEvents {
-  const changed = (server: Server): void => {
+  const changed = (server: Server): boolean => {
     server.recalculate(core.environment.now());
-    core.serverChanged(server as BackendServer);
+    return core.serverChanged(server as BackendServer);
   };
   return {
     onStateChange(server, { from, to, reason }) {
@@ -32,8 +32,10 @@ export function monitorEvents(core: PoolCore, monitor: () => Monitor, onDecided:
     },
     onAdminChange(server, { from, to, reason }) {
       if (to === 'maint') (server as BackendServer).connections.clear();
-      changed(server);
+      const restored = changed(server);
       core.emit('server:state', { server: server.name, from, to, reason });
+      // A listener may have removed it.
+      if (restored && !server.removed) core.emit('server:restored', { server: server.name });
       if (to === 'maint') core.markedDown(server as BackendServer);
       else if (from === 'maint') core.markedUp(server as BackendServer);
     },

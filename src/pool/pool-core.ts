@@ -146,12 +146,13 @@ export class PoolCore {
     return new EvenkeelError('EK_QUEUE_FULL', { message: 'the pool has as many requests as it may' });
   }
 
-  /** Something of the server changed: its state, its weight, its slots. */
-  serverChanged(server: BackendServer): void {
+  /** Something of the server changed: its state, its weight, its slots. Returns whether it counts as ejected no more for that. */
+  serverChanged(server: BackendServer): boolean {
     this.balancer.changed(server);
     // First: what waits may have no other server than those that count as ejected no more.
-    this.outliers?.serverChanged(server);
+    const restored = this.outliers?.serverChanged(server) ?? false;
     this.admission.changed(server);
+    return restored;
   }
 
   /** Whether it counts as ejected has changed. */

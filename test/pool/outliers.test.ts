@@ -212,6 +212,35 @@ test('a server that is taken into maintenance comes back with a clean record', (
   pool.server('a').setState('maint');
   pool.server('a').setState('ready');
   assert.deepEqual([told.at(-1), [...next(2)].sort().join('')], ['restored a', 'ab']);
+  work('a', false, 5);
+  assert.equal(told.at(-1), 'ejected a consecutive-errors 30000', 'its next ejection is its first');
+});
+
+test('nor is anything left of errors before the maintenance, or of work that began before it', () => {
+  const { pool, clock, told, work } = stage('ab', {});
+  work('a', false, 3);
+  const late = pool.tryAcquire({ url: 'a' });
+  clock.advance(1);
+  pool.server('a').setState('maint');
+  late?.release({ ok: false });
+  pool.server('a').setState('ready');
+  work('a', false, 4);
+  assert.deepEqual(told, []);
+  work('a', false, 1);
+  assert.equal(told.length, 1);
+});
+
+test('that it is restored is told after the command that it follows from, so that a listener may give another', () => {
+  const { pool, work } = stage('ab', {});
+  work('a', false, 5);
+  const told: string[] = [];
+  pool.on('server:state', ({ server, from, to }) => told.push(`${server} ${from} > ${to}`));
+  pool.on('server:restored', ({ server }) => {
+    told.push(`restored ${server}`);
+    pool.server(server).setState('drain');
+  });
+  pool.server('a').setState('maint');
+  assert.deepEqual(told, ['a ready > maint', 'restored a', 'a maint > drain']);
 });
 
 test('a server that is removed, or a pool that is closed, leaves no timer behind', async () => {
