@@ -43,3 +43,16 @@ function directives(field: string): string[] {
   const found = field.match(/(?:"(?:[^"\\]|\\.)*(?:"|\\?$)|[^",])+/gs) ?? [];
   return found.map((directive) => directive.replaceAll(/^[ \t]+|[ \t]+$/g, '').toLowerCase());
 }
+
+/**
+ * Whether a cache might give a server's cookies to other clients. HAProxy: `option checkcache`, which answers 502 then.
+ * @param setCookie the server's `Set-Cookie` fields
+ * @param isPrivate `Cache-Control: private` was added
+ */
+export function cookiesWouldBeCached(
+  { cacheable, withCookies }: Cacheability,
+  setCookie: readonly string[],
+  isPrivate: boolean,
+): boolean {
+  return cacheable && withCookies && setCookie.length > 0 && !isPrivate;
+}

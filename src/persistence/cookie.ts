@@ -72,6 +72,11 @@ export class CookiePersistence<S extends CookieTarget> {
     this.#treatment = mode === 'prefix' ? 'unprefix' : mode === 'insert' && indirect ? 'remove' : 'keep';
   }
 
+  /** A passive cookie's states and deeds are not logged, `-` stands for them, unless it is `indirect`. HAProxy: PR_CK_ANY. */
+  get logged(): boolean {
+    return this.settings.mode !== undefined || this.settings.indirect;
+  }
+
   /** Looks at a request's `Cookie` field. */
   read(field: string | undefined, facts: CookieFacts): CookieVisit<S> {
     const visit = new CookieVisit(this, facts.ignore, field);
@@ -123,6 +128,7 @@ export class CookiePersistence<S extends CookieTarget> {
   /** What to do with an answer's head. */
   answer(visit: CookieVisit<S>, head: CookieHead, by: CookieAnswerer<S>): CookieAnswer {
     const { name, mode, preserve, postonly, nocache } = this.settings;
+    visit.movedTo(by.server);
     const treatment = visit.ignored ? KEEP : this.#treatmentOf(by);
     const { fields, found } = readSetCookies(head.setCookie, name, treatment);
     const ours = found && !visit.ignored;
@@ -190,6 +196,11 @@ export class CookieVisit<S extends CookieTarget> {
     this.#persistence = persistence;
     this.ignored = ignored;
     this.forwarded = field;
+  }
+
+  /** Its request goes to this server. A cookie whose server is left for another is one of a server that is down. */
+  movedTo(server: S): void {
+    if (this.state === 'V' && server !== this.server) this.state = 'D';
   }
 
   /** What to do with the head of the answer. */

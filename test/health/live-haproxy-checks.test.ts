@@ -1,7 +1,7 @@
 /** What our checks say is what the HAProxy that is installed says, byte for byte. */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { findHaproxy, versionOf } from '../support/live-haproxy.ts';
+import { findHaproxy, versionOf } from '../support/haproxy-process.ts';
 import { LiveServer } from '../support/live-server.ts';
 import { EXCHANGES, latin1, ScriptedServer, type ServerTurn } from './protocol-turns.ts';
 

@@ -10,7 +10,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { findHaproxy } from '../support/live-haproxy.ts';
+import { findHaproxy } from '../support/haproxy-process.ts';
 import { type Script, VERDICTS } from './haproxy-verdicts.ts';
 import { checkOf, type Listener, listen, start, targetOf } from './probing.ts';
 

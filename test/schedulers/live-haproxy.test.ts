@@ -14,7 +14,8 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { findHaproxy, LiveHaproxy, type Scenario, type Step, versionOf } from '../support/live-haproxy.ts';
+import { findHaproxy, versionOf } from '../support/haproxy-process.ts';
+import { LiveHaproxy, type Scenario, type Step } from '../support/live-haproxy.ts';
 import { PickPlayer, type RecordedServer } from '../support/pick-player.ts';
 import { seededRandom } from '../support/virtual-clock.ts';
 

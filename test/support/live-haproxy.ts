@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server, type ServerResponse } from 'node:http';
-import { connect, isIPv6, type Socket } from 'node:net';
+import { connect, isIPv6 } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
+import { HaproxyProcess, RuntimeCommands } from './haproxy-process.ts';
 import type { RecordedScenario, RecordedServer, RecordedStep } from './pick-player.ts';
 
 /** A scenario that no HAProxy has played yet. */
@@ -20,22 +20,6 @@ type Request = Extract<Step, { op: 'req' }>;
 const QUEUE_MS = 3;
 const PATIENCE_MS = 10_000;
 
-/** The installed HAProxy; `undefined` where there is none. */
-export function findHaproxy(): string | undefined {
-  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']) {
-    try {
-      const file = join(folder, 'haproxy');
-      accessSync(file, constants.X_OK);
-      return file;
-    } catch {}
-  }
-  return undefined;
-}
-
-export function versionOf(haproxy: string): string {
-  return /version (\S+)/.exec(spawnSync(haproxy, ['-v'], { encoding: 'utf8' }).stdout)?.[1] ?? 'unknown';
-}
-
 /**
  * A real HAProxy of one thread, with a frontend and a backend for each of these scenarios. All its sockets are files in a
  * folder of its own: clients say in the PROXY protocol where they come from, and all servers are one, which is told by a field
@@ -45,8 +29,7 @@ export class LiveHaproxy {
   readonly #folder = mkdtempSync(join(tmpdir(), 'evenkeel-haproxy-'));
   readonly #origin = new Origin();
   readonly #scenarios: readonly Scenario[];
-  #process: ChildProcess | undefined;
-  #complaint = '';
+  #process: HaproxyProcess | undefined;
 
   private constructor(scenarios: readonly Scenario[]) {
     this.#scenarios = scenarios;
@@ -66,28 +49,8 @@ export class LiveHaproxy {
   async #start(haproxy: string): Promise<void> {
     const config = this.#file('cfg');
     writeFileSync(config, this.#config());
-    const { status, stdout, stderr } = spawnSync(haproxy, ['-c', '-q', '-f', config], { encoding: 'utf8' });
-    if (status !== 0) throw new Error(`HAProxy refuses the configuration:\n${stdout}${stderr}`);
     await this.#origin.listen(this.#file('origin'));
-    // The shell ends HAProxy when its input ends, which it does however this process ends.
-    const shell = '"$0" -db -f "$1" </dev/null & cat >/dev/null; kill "$!"; wait';
-    this.#process = spawn('/bin/sh', ['-c', shell, haproxy, config], { stdio: ['pipe', 'ignore', 'pipe'] });
-    this.#process.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      this.#complaint = (this.#complaint + text).slice(-4096);
-    });
-    const until = Date.now() + PATIENCE_MS;
-    for (;;) {
-      const socket = connect(this.#file('stats'));
-      try {
-        await once(socket, 'connect');
-        return;
-      } catch (error) {
-        if (Date.now() > until) throw new Error(`HAProxy does not start: ${this.#complaint}`, { cause: error });
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      } finally {
-        socket.destroy();
-      }
-    }
+    this.#process = await HaproxyProcess.start(haproxy, config, this.#file('stats'));
   }
 
   /** Plays the scenario of that number, once, and writes down which servers HAProxy chose. */
@@ -139,12 +102,7 @@ export class LiveHaproxy {
   }
 
   async stop(): Promise<void> {
-    const child = this.#process;
-    if (child && child.exitCode === null && child.signalCode === null) {
-      const exited = once(child, 'exit');
-      child.stdin?.end();
-      await exited;
-    }
+    await this.#process?.stop();
     await this.#origin.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -262,42 +220,4 @@ async function ask(file: string, request: Request, heldAs: string | undefined): 
   for await (const piece of socket) text += piece;
   const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1]);
   return { status, server: /^x-server: (.*)\r$/m.exec(text)?.[1] };
-}
-
-/** A connection to HAProxy's stats socket that answers one command after another. */
-class RuntimeCommands {
-  readonly #socket: Socket;
-  #text = '';
-  #heard = Promise.withResolvers<void>();
-
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.setEncoding('utf8').on('data', (text: string) => {
-      this.#text += text;
-      if (this.#text.endsWith('\n> ')) this.#heard.resolve();
-    });
-    socket.on('close', () => this.#heard.reject(new Error('HAProxy has closed its stats socket')));
-  }
-
-  static async open(file: string): Promise<RuntimeCommands> {
-    const socket = connect(file);
-    await once(socket, 'connect');
-    const commands = new RuntimeCommands(socket);
-    await commands.run('prompt');
-    return commands;
-  }
-
-  /** @returns what HAProxy says to it */
-  async run(command: string): Promise<string> {
-    this.#text = '';
-    this.#heard = Promise.withResolvers();
-    this.#socket.write(`${command}\n`);
-    await this.#heard.promise;
-    return this.#text.slice(0, -2).trim();
-  }
-
-  close(): void {
-    this.#heard.promise.catch(() => undefined);
-    this.#socket.destroy();
-  }
 }
