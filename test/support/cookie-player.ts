@@ -23,7 +23,7 @@ interface Target {
 
 /** What of an outcome the pure parts decide. */
 export type Decided = Pick<CookieOutcome, 'cookies' | 'setCookie' | 'cacheControl' | 'status'> & {
-  /** `undefined`: any server, for balancing decides. */
+  /** `undefined`: any server, for balancing or a retry decides. */
   readonly server: string | undefined;
   readonly flags: string;
 };
@@ -83,7 +83,7 @@ export class CookiePlayer {
     const head = { setCookie, cacheable: caching.cacheable };
     const answered = visit?.answer(head, { server: answerer, direct, method });
     return {
-      server: direct ? wanted?.name : undefined,
+      server: expect.redispatched ? undefined : wanted?.name,
       cookies: seen(visit, cookies, field).map(digested),
       ...this.#sent(answered, caching, setCookie, values('cache-control'), status),
       flags: `${logged?.state ?? '-'}${(logged && answered?.deed) ?? '-'}`,
