@@ -48,7 +48,7 @@ export interface CookieAnswer {
   readonly deed: CookieDeed;
 }
 
-/** One second is as far as HAProxy looks into the future: a cookie dated later than a day from now was not written by us. */
+/** Clocks differ, and may be set wrong: dates of the next day are believed, later ones are not. */
 const FUTURE_S = 86_400;
 const KEEP: SetCookieTreatment = { kind: 'keep' };
 const REMOVE: SetCookieTreatment = { kind: 'remove' };

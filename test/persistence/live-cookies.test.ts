@@ -6,9 +6,10 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CookiePlayer, comparable } from '../support/cookie-player.ts';
-import { COOKIE_SCENARIOS, randomCookies } from '../support/cookie-scenarios.ts';
+import { COOKIE_SCENARIOS } from '../support/cookie-scenarios.ts';
 import { findHaproxy, versionOf } from '../support/haproxy-process.ts';
 import { LiveCookies } from '../support/live-cookies.ts';
+import { randomCookies } from '../support/random-cookies.ts';
 import { seededRandom } from '../support/virtual-clock.ts';
 
 const SEED = Number(process.env['SEED'] ?? 1);

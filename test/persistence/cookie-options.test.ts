@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { OptionReader } from '#src/core/options.ts';
+import { readCookie, readServerCookie } from '#src/persistence/cookie-options.ts';
+
+const KEY = '0123456789abcdef';
+
+function read(options: object) {
+  const reader = new OptionReader(options, '');
+  const settings = readCookie(reader);
+  return { settings, faults: reader.faults.map(({ path, message }) => `${path}: ${message}`) };
+}
+
+test('phrases and objects say the same', () => {
+  const same: readonly [string, object][] = [
+    ['SRV', { name: 'SRV' }],
+    ['SRV insert indirect nocache', { name: 'SRV', mode: 'insert', indirect: true, nocache: true }],
+    ['  SRV \t insert  postonly preserve ', { name: 'SRV', mode: 'insert', postonly: true, preserve: true }],
+    ['SRV prefix nocache postonly', { name: 'SRV', mode: 'prefix', nocache: true, postonly: true }],
+    ['SRV insert maxidle 30m maxlife 8h', { name: 'SRV', mode: 'insert', maxidle: '30m', maxlife: '8h' }],
+    ['SRV insert maxidle 90 maxlife 1500ms', { name: 'SRV', mode: 'insert', maxidle: 90_000, maxlife: 2000 }],
+    ['SRV insert domain .a.b domain c', { name: 'SRV', mode: 'insert', domain: ['.a.b', 'c'] }],
+    ['SRV insert attr "SameSite=Lax" attr a\\ b', { name: 'SRV', mode: 'insert', attr: ['SameSite=Lax', 'a b'] }],
+    [
+      "SRV insert attr X='a \"b' httponly secure",
+      { name: 'SRV', mode: 'insert', attr: 'X=a "b', httponly: true, secure: true },
+    ],
+  ];
+  for (const [phrase, object] of same) {
+    assert.deepEqual(read({ cookie: phrase }), read({ cookie: object }), phrase);
+    assert.deepEqual(read({ cookie: phrase }).faults, [], phrase);
+  }
+  const { settings } = read({
+    cookie: 'S insert domain a.b httponly secure attr SameSite=Lax domain c.d maxidle 1500ms',
+  });
+  assert.equal(settings?.attributes, '; path=/; domain=a.b; domain=c.d; HttpOnly; Secure; SameSite=Lax');
+  assert.equal(settings?.maxidleS, 2);
+  assert.equal(read({}).settings, undefined);
+});
+
+test('every fault is told, with where it is', () => {
+  const faults: readonly [unknown, RegExp][] = [
+    ['', /^cookie: has no name/],
+    ['SRV insert prefix', /^cookie: cannot be 'insert' and 'prefix'/],
+    ['SRV insert foo', /^cookie: 'foo' is not a word of it/],
+    ['SRV insert maxidle', /^cookie: 'maxidle' needs a value/],
+    ['SRV insert maxidle 5x', /^cookie: '5x' is no time behind 'maxidle'/],
+    ['SRV insert maxidle 1m5', /is no time/],
+    ['SRV insert attr "x', /^cookie: has a quote without an end/],
+    ['SRV insert maxlife 25000d', /^cookie\.maxlife: .*at most 2147483647000 ms/],
+    ['S;V insert', /^cookie\.name: "S;V" is not allowed/],
+    ['$SRV insert', /^cookie\.name/],
+    ['S=V', /^cookie\.name/],
+    ['SRV rewrite indirect', /^cookie\.indirect: does not go with 'rewrite'/],
+    ['SRV preserve', /^cookie\.preserve: needs 'insert' or 'indirect'/],
+    ['SRV prefix maxidle 5m', /^cookie\.maxidle: .*needs 'insert'/],
+    ['SRV secure', /^cookie\.secure: .*needs 'insert'/],
+    ['SRV insert dynamic', /^cookie\.dynamic: needs the pool's 'dynamicCookieKey'/],
+    ['SRV insert domain a;b', /^cookie\.domain/],
+    ['SRV insert domain a:b', /^cookie\.domain/],
+    ['SRV insert attr a;b', /^cookie\.attr/],
+    ['SRV insert attr "a\tb"', /^cookie\.attr/],
+    ['SRV insert attr Ā', /^cookie\.attr/],
+    [5, /^cookie: 5 is not allowed/],
+    [[], /^cookie: \[\] is not allowed/],
+    [{}, /^cookie\.name/],
+    [{ name: 'SRV', mode: 'inser' }, /^cookie\.mode: .*'insert', 'prefix', 'rewrite'/],
+    [{ name: 'SRV', indirekt: true }, /^cookie\.indirekt: is not an option; did you mean 'indirect'/],
+    [{ name: 'SRV', mode: 'insert', maxidle: 'infinite' }, /^cookie\.maxidle/],
+    [{ name: 'SRV', mode: 'insert', sign: {} }, /^cookie\.sign\.keys/],
+    [{ name: 'SRV', mode: 'insert', sign: { keys: [] } }, /^cookie\.sign\.keys: .*1 to 16 keys/],
+    [{ name: 'SRV', mode: 'insert', sign: { keys: Array(17).fill(KEY) } }, /^cookie\.sign\.keys/],
+    [{ name: 'SRV', mode: 'insert', sign: { keys: [KEY], key: 1 } }, /^cookie\.sign\.key/],
+    [{ name: 'SRV', sign: { keys: [KEY] } }, /^cookie\.sign: needs 'insert', 'prefix' or 'rewrite'/],
+  ];
+  for (const [cookie, message] of faults) {
+    const { faults: told, settings } = read({ cookie });
+    assert.equal(told.length, 1, JSON.stringify([cookie, told]));
+    assert.match(told[0] ?? '', message);
+    assert.equal(settings, undefined);
+  }
+  assert.match(read({ dynamicCookieKey: 'k' }).faults[0] ?? '', /^dynamicCookieKey: needs a 'cookie' that is dynamic/);
+  assert.deepEqual(read({ cookie: 'S insert dynamic', dynamicCookieKey: 'k' }).faults, []);
+});
+
+test('a key that is too short is not shown', () => {
+  const { faults } = read({ cookie: { name: 'SRV', mode: 'insert', sign: { keys: ['hunter2hunter2'] } } });
+  assert.equal(faults.length, 1);
+  assert.doesNotMatch(faults[0] ?? '', /hunter2/);
+});
+
+test("a server's cookie can stand in a cookie, and is found again", () => {
+  const of = (value: unknown, cookie: string | undefined) => {
+    const reader = new OptionReader({ cookie: value }, 'servers[0]');
+    const got = readServerCookie(reader, cookie === undefined ? undefined : read({ cookie }).settings);
+    return reader.faults.length > 0 ? 'fault' : got;
+  };
+  for (const value of ['a', 's-1.x:80', "!#$%&'()*+-./:<=>?@[]^_`{}"]) assert.equal(of(value, 'SRV insert'), value);
+  for (const value of ['', 'a b', 'a;b', 'a,b', '"a"', 'a\\b', 'a|b', 'é', 'a\n', 5])
+    assert.equal(of(value, 'SRV insert'), 'fault');
+  assert.deepEqual(
+    [of('a~b', 'SRV insert'), of('a~b', 'SRV prefix'), of('a|b', 'SRV prefix')],
+    ['a~b', 'fault', 'a|b'],
+  );
+  assert.deepEqual([of(undefined, undefined), of('a', undefined)], [undefined, 'fault']);
+});
