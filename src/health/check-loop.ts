@@ -45,6 +45,8 @@ export class CheckLoop implements CheckReport {
   #cancel: Cancel | undefined;
   /** The next interval is the fast one. HAProxy: CHK_ST_FASTINTER. */
   #hurried = false;
+  /** Times it was halted. */
+  #halts = 0;
 
   constructor(
     server: Server,
@@ -141,6 +143,7 @@ export class CheckLoop implements CheckReport {
     this.#cancel?.();
     this.#cancel = undefined;
     this.#hurried = false;
+    this.#halts++;
   }
 
   #intervalMs(): number {
@@ -155,9 +158,13 @@ export class CheckLoop implements CheckReport {
     const [connectMs, answerMs] = probeLimitsMs(this.#intervalMs(), timeouts);
     this.#hurried = false;
     const probe = { server: this.#server, target, dialer, environment, connectMs, answerMs, report };
-    this.#cancel = check?.run(probe, (result) => {
+    const halts = this.#halts;
+    const cancel = check?.run(probe, (result) => {
       this.#cancel = undefined;
       this.#onResult(result, environment.now() - startedAt);
     });
+    // A function of the user's that it has asked may have ended it, and begun the next.
+    if (halts === this.#halts) this.#cancel = cancel;
+    else cancel?.();
   }
 }

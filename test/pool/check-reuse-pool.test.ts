@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import net from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Pool, type ServerCheckEvent, type ServerOptions } from '#src/index.ts';
+import { until } from '../support/until.ts';
 
 const BLANK = '\r\n\r\n';
 const OK = `HTTP/1.1 200 OK\r\nContent-Length: 2${BLANK}OK`;
@@ -13,15 +14,16 @@ class Origin {
   port = 0;
   connections = 0;
   lentRequests = 0;
+  readonly sockets: Set<net.Socket> = new Set();
   lent: (socket: net.Socket) => void = (socket) => socket.write(OK);
 
   static async start(t: TestContext): Promise<Origin> {
     const origin = new Origin();
-    const sockets = new Set<net.Socket>();
+    const { sockets } = origin;
     const server = net.createServer((socket) => {
       origin.connections++;
       sockets.add(socket);
-      socket.on('error', () => {});
+      socket.on('error', () => {}).on('close', () => sockets.delete(socket));
       socket.setEncoding('latin1').on('data', (request: string) => {
         const lent = request.startsWith('GET /healthz') && !request.includes('Connection: close');
         if (lent) origin.lentRequests++;
@@ -160,3 +162,27 @@ test('a pool that closes during a check over a lent connection ends it', async (
   await pool.close();
   await closed;
 });
+
+for (const act of ['maint', 'maint and ready', 'remove', 'close'] as const) {
+  test(`a function that is asked as such a check begins may end it: ${act}`, async (t) => {
+    const origin = await Origin.start(t);
+    origin.lent = () => {};
+    let armed = false;
+    const uri = (): string => {
+      if (!armed) return '/healthz';
+      armed = false;
+      if (act === 'close') void pool.close();
+      else if (act === 'remove') void pool.removeServer('a');
+      else pool.server('a').setState('maint');
+      if (act === 'maint and ready') pool.server('a').setState('ready');
+      return '/healthz';
+    };
+    const check = { type: 'http', method: 'GET', uri } as const;
+    const [pool, ask] = await poolBefore(t, origin, { name: 'a', check, inter: 200, downinter: 60_000 }, 60_000);
+    await nextCheck(pool);
+    await ask();
+    armed = true;
+    await until(() => !armed, 'the check that begins');
+    await until(() => origin.sockets.size === 0, 'the end of its connection', 5_000);
+  });
+}
