@@ -174,7 +174,7 @@ export class Monitor {
       const refusal = this.#events.onAgentWeight(server, weightOf(reply.weight, server.declaredWeight));
       warning ??= refusal;
     }
-    if (reply.maxconn !== undefined) this.#events.onAgentMaxconn(server, reply.maxconn);
+    if (reply.maxconn !== undefined && this.#watches(entry)) this.#events.onAgentMaxconn(server, reply.maxconn);
     return agentResult(reply, warning);
   }
 

@@ -115,3 +115,12 @@ test('a server that is removed or a monitor that stops asks no more', () => {
     assert.deepEqual([agent.running, bench.clock.pending], [false, 0]);
   }
 });
+
+test('a limit is not set at a server that whoever heard of its weight has removed', () => {
+  const { bench, agent, ask } = setUp(false);
+  const server = bench.add({ agent: { check: agent, interMs: 1000 } });
+  bench.onWeight = () => bench.monitor.remove(server);
+  ask();
+  agent.say('50% maxconn:7 down');
+  assert.deepEqual([server.limits.maxconn, bench.heard(), bench.clock.pending], [0, ['decided'], 0]);
+});

@@ -70,6 +70,8 @@ export class ManualBench {
   readonly monitor: Monitor;
   /** What the pool says to an agent's weight. */
   refusal: string | undefined = undefined;
+  /** Hears of a weight that an agent has set. */
+  onWeight: ((server: Server) => void) | undefined = undefined;
   #id = 0;
 
   constructor(settings: Partial<MonitorSettings> = {}) {
@@ -80,7 +82,10 @@ export class ManualBench {
         this.told.push(`${server.name}${byAgent ? ' agent' : ''} ${code}${description ? `: ${description}` : ''}`),
       onWeightChange: () => {},
       onAgentWeight: (server, weight) => {
-        if (this.refusal === undefined) server.weight = weight;
+        if (this.refusal === undefined) {
+          server.weight = weight;
+          this.onWeight?.(server);
+        }
         return this.refusal;
       },
       onAgentMaxconn: (server, maxconn) => {
