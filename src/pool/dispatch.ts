@@ -170,8 +170,9 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     }
     this.#server = server;
     this.#holdsSlot = true;
-    // The first attempt comes at once: one look at the clock less a request.
-    this.attemptedAt = previous || this.queuedMs > 0 ? this.core.environment.now() : this.startedAt;
+    // Most first attempts come at once: one look at the clock less a request.
+    const comesLate = previous || this.queuedMs > 0 || this.bodyWait;
+    this.attemptedAt = comesLate ? this.core.environment.now() : this.startedAt;
     this.connectedAt = 0;
     this.respondedAt = 0;
     this.tellDeadline(this.attemptedAt);

@@ -4,15 +4,19 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import type { Environment } from '#src/core/environment.ts';
 import { Pool, type PoolOptions, type RequestEvent } from '#src/index.ts';
+import { ShiftedClock } from '../conformance/shifted-clock.ts';
 import { answersOk, Origin, REFUSING } from '../support/origin.ts';
 import { RawClient } from '../support/raw-client.ts';
+import { until } from '../support/until.ts';
 
 async function stage(
   t: TestContext,
   options: PoolOptions,
+  environment?: Environment,
 ): Promise<{ pool: Pool; connect: () => Promise<RawClient>; ended: RequestEvent[] }> {
-  const pool = new Pool(options);
+  const pool = new Pool(options, environment);
   const ended: RequestEvent[] = [];
   pool.on('request', (event) => ended.push(event));
   const front = createServer();
@@ -122,6 +126,24 @@ test('check_post: an upload that waits for its 100 gets it from us', async (t) =
   exchange.write('uid=1');
   exchange.finish();
   assert.equal((await exchange.end).status, 200);
+});
+
+test('check_post: the time in which a body is waited for is no time of the server', async (t) => {
+  const [server] = await origins(t, 1);
+  assert.ok(server);
+  const clock = new ShiftedClock();
+  const options = { balance: 'url_param uid check_post', servers: [server.url], timeout: { client: '10h' } } as const;
+  const { pool, connect, ended } = await stage(t, options, clock);
+  const exchange = (await connect()).start({ method: 'POST', framing: 5 });
+  await until(() => pool.stats().active === 1);
+  const hour = 3_600_000;
+  clock.ahead += hour;
+  exchange.write('uid=1');
+  exchange.finish();
+  assert.equal((await exchange.end).status, 200);
+  await until(() => ended.length === 1);
+  const [{ connectMs, totalMs } = assert.fail()] = ended;
+  assert.ok(connectMs < hour && totalMs >= hour, `${connectMs} of ${totalMs} ms`);
 });
 
 test('check_post: a client that stops, and one that leaves, while its body is waited for', async (t) => {
