@@ -22,19 +22,6 @@ export function isFieldValue(text: string): boolean {
   return true;
 }
 
-/** Without the white space that HTTP allows around a value: spaces and tabs (RFC 9110 §5.6.3), and no others. */
-export function trimmed(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && isSpace(text.charCodeAt(start))) start++;
-  while (end > start && isSpace(text.charCodeAt(end - 1))) end--;
-  return text.substring(start, end);
-}
-
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x09;
-}
-
 function table(characters: string): Uint8Array {
   const flags = new Uint8Array(256);
   for (const character of characters) flags[character.charCodeAt(0)] = 1;

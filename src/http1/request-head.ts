@@ -1,5 +1,5 @@
 import { type BlockList, isIP, isIPv6 } from 'node:net';
-import { trimmed } from './characters.ts';
+import { trimmed } from '../core/field-text.ts';
 
 /** How a request's body is framed on its way to the server: none, chunked, or this many bytes. */
 export type RequestFraming = 'none' | 'chunked' | number;

@@ -1,4 +1,5 @@
-import { FIELD_VALUE, TOKEN, trimmed } from './characters.ts';
+import { trimmed } from '../core/field-text.ts';
+import { FIELD_VALUE, TOKEN } from './characters.ts';
 
 /** Largest response head, status line and blank line included, in bytes. */
 export const MAX_HEAD_BYTES = 16_384;

@@ -1,3 +1,5 @@
+import { listValues } from '../samples/index.ts';
+
 /** Whether a cache might keep an answer, and the cookies in it. HAProxy: TX_CACHEABLE, TX_CACHE_COOK. */
 export interface Cacheability {
   readonly cacheable: boolean;
@@ -23,7 +25,8 @@ export function cacheabilityOf(
   let withCookies = cacheable;
   let fresh = false;
   let stale = false;
-  for (const directive of values('cache-control').flatMap(directives)) {
+  for (const given of values('cache-control').flatMap(listValues)) {
+    const directive = given.toLowerCase();
     if (directive === 'public') cacheable = withCookies = true;
     else if (directive === 'max-age=0') stale = true;
     else if (directive === 'no-cache="set-cookie"') withCookies = false;
@@ -36,12 +39,6 @@ export function cacheabilityOf(
   if (stale) return NEITHER;
   const kept = fresh || ['expires', 'etag', 'last-modified'].some((name) => values(name).length > 0);
   return { cacheable: cacheable && kept, withCookies };
-}
-
-/** The directives of a field, in lower case; commas in quoted strings are none of its own. */
-function directives(field: string): string[] {
-  const found = field.match(/(?:"(?:[^"\\]|\\.)*(?:"|\\?$)|[^",])+/gs) ?? [];
-  return found.map((directive) => directive.replaceAll(/^[ \t]+|[ \t]+$/g, '').toLowerCase());
 }
 
 /**

@@ -1,4 +1,5 @@
-import { type CookieParts, isBlank, readParts } from './cookie-text.ts';
+import { isBlank } from '../core/field-text.ts';
+import { isNamed, noParts, PREFIX_END, readParts } from './cookie-text.ts';
 
 /**
  * What becomes of the pool's cookies in a `Cookie` field: they stay, are removed, or lose what is before the first `~` of
@@ -15,7 +16,6 @@ export interface CookieField {
 }
 
 const DOLLAR = 36;
-const PREFIX_END = '~';
 const NONE: readonly string[] = [];
 const BLANKS_AT_EQUALS = /[ \t]=|=[ \t]/;
 
@@ -29,7 +29,7 @@ export function readCookieField(field: string, name: string, treatment: CookieTr
   if (!field.includes(name) && !BLANKS_AT_EQUALS.test(field)) return { values: NONE, forwarded: field };
   const values: string[] = [];
   const kept = new KeptCookies();
-  const parts: CookieParts = { nameStart: 0, nameEnd: 0, equals: 0, valueStart: 0, valueEnd: 0, next: 0 };
+  const parts = noParts();
   let changed = false;
   let preserved = false;
   for (let start = 0, first = true; start < field.length; start = parts.next, first = false) {
@@ -46,7 +46,7 @@ export function readCookieField(field: string, name: string, treatment: CookieTr
     }
     const stripped = nameEnd !== equals || valueStart > equals + 1;
     changed ||= stripped;
-    const own = nameEnd - nameStart === name.length && field.startsWith(name, nameStart);
+    const own = isNamed(field, parts, name);
     if (own) values.push(field.slice(valueStart, valueEnd));
     if (own && treatment === 'remove') {
       changed = true;

@@ -1,10 +1,11 @@
-const TAB = 9;
-const SPACE = 32;
-const QUOTE = 34;
+import { endOutsideQuotes, isBlank } from '../core/field-text.ts';
+
 const COMMA = 44;
 const SEMICOLON = 59;
 const EQUALS = 61;
-const BACKSLASH = 92;
+
+/** Between a server and the value of the server's own, in prefix mode. */
+export const PREFIX_END = '~';
 
 /** Where the parts of `NAME = VALUE` are in a field. */
 export interface CookieParts {
@@ -18,8 +19,14 @@ export interface CookieParts {
   next: number;
 }
 
-export function isBlank(code: number): boolean {
-  return code === SPACE || code === TAB;
+/** To be read into. */
+export function noParts(): CookieParts {
+  return { nameStart: 0, nameEnd: 0, equals: 0, valueStart: 0, valueEnd: 0, next: 0 };
+}
+
+/** Whether that is the cookie's name, exactly. */
+export function isNamed(field: string, { nameStart, nameEnd }: CookieParts, name: string): boolean {
+  return nameEnd - nameStart === name.length && field.startsWith(name, nameStart);
 }
 
 /**
@@ -47,19 +54,7 @@ export function readParts(field: string, start: number, commas: boolean, into: C
   at++;
   while (at < length && isBlank(field.charCodeAt(at))) at++;
   into.valueStart = at;
-  into.next = at = endOfValue(field, at);
+  into.next = at = endOutsideQuotes(field, at, SEMICOLON, COMMA);
   while (at > into.valueStart && isBlank(field.charCodeAt(at - 1))) at--;
   into.valueEnd = at;
-}
-
-function endOfValue(field: string, start: number): number {
-  let quoted = false;
-  for (let at = start; at < field.length; at++) {
-    const code = field.charCodeAt(at);
-    if (code === QUOTE) quoted = !quoted;
-    else if (quoted) {
-      if (code === BACKSLASH) at++;
-    } else if (code === SEMICOLON || code === COMMA) return at;
-  }
-  return field.length;
 }

@@ -1,4 +1,5 @@
 import { readCookieDate } from './cookie-date.ts';
+import { PREFIX_END } from './cookie-text.ts';
 import type { CookieSigner } from './signed-cookie.ts';
 
 /** What one of the pool's cookies in a request says. */
@@ -13,7 +14,6 @@ export interface CookieValue {
 }
 
 const DATES = '|';
-const PREFIX_END = '~';
 const UNTRUSTED: CookieValue = { server: '', lastDate: 0, firstDate: 0, stale: false };
 
 /**

@@ -1,4 +1,4 @@
-import { type CookieParts, readParts } from './cookie-text.ts';
+import { isNamed, noParts, PREFIX_END, readParts } from './cookie-text.ts';
 
 /** What becomes of the values of a server's `Set-Cookie` fields that set the pool's cookie. */
 export type SetCookieTreatment =
@@ -29,14 +29,14 @@ export function readSetCookies(
   let changed = false;
   let found = false;
   for (const field of fields) {
-    const parts: CookieParts = { nameStart: 0, nameEnd: 0, equals: 0, valueStart: 0, valueEnd: 0, next: 0 };
+    const parts = noParts();
     readParts(field, 0, false, parts);
-    const { nameStart, nameEnd, valueStart, valueEnd } = parts;
+    const { nameEnd, valueStart, valueEnd } = parts;
     if (parts.equals === parts.next) {
       kept.push(field);
       continue;
     }
-    const own = nameEnd - nameStart === name.length && field.startsWith(name, nameStart);
+    const own = isNamed(field, parts, name);
     found ||= own;
     if (own && treatment.kind === 'remove') {
       changed = true;
@@ -52,5 +52,5 @@ export function readSetCookies(
 function treated(field: string, valueStart: number, valueEnd: number, treatment: SetCookieTreatment): string {
   if (treatment.kind === 'replace') return treatment.value + field.slice(valueEnd);
   const rest = field.slice(valueStart);
-  return treatment.kind === 'prefix' ? `${treatment.value}~${rest}` : rest;
+  return treatment.kind === 'prefix' ? `${treatment.value}${PREFIX_END}${rest}` : rest;
 }

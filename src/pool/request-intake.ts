@@ -1,8 +1,9 @@
 import { EvenkeelError } from '../core/errors.ts';
 import type { ClientRequest } from '../core/exchange.ts';
+import { trimmed } from '../core/field-text.ts';
 import type { BodyMemory } from '../forward/body-memory.ts';
 import { RequestBody } from '../forward/body-replay.ts';
-import { isToken, trimmed } from '../http1/characters.ts';
+import { isToken } from '../http1/characters.ts';
 import type { FieldMap, RequestFraming } from '../http1/request-head.ts';
 
 /** What a framework's body parser may have left on the request. */

@@ -1,4 +1,8 @@
 import type { RequestContext } from '../core/context.ts';
+import { endOutsideQuotes, trimmed } from '../core/field-text.ts';
+
+const COMMA = 44;
+const SEMICOLON = 59;
 
 /**
  * The value of a field, all its lines joined; `undefined` when the request has none.
@@ -25,7 +29,7 @@ export function fieldLines(context: RequestContext, name: string): readonly stri
  * @see HAProxy http.c:http_find_hdr_value_end
  */
 export function listValues(value: string): string[] {
-  return splitOutsideQuotes(value, ',').map(trimBlanks);
+  return splitOutsideQuotes(value, COMMA).map(trimmed);
 }
 
 /** The one of that number: 1 is the first, -1 and 0 the last. */
@@ -41,9 +45,9 @@ export function cookieValue(context: RequestContext, name: string): string | und
   const cookies = fieldValue(context, 'cookie');
   if (cookies === undefined) return undefined;
   let last: string | undefined;
-  for (const cookie of splitOutsideQuotes(cookies, ';,')) {
+  for (const cookie of splitOutsideQuotes(cookies, SEMICOLON, COMMA)) {
     const equals = cookie.indexOf('=');
-    if (equals !== -1 && trimBlanks(cookie.slice(0, equals)) === name) last = trimBlanks(cookie.slice(equals + 1));
+    if (equals !== -1 && trimmed(cookie.slice(0, equals)) === name) last = trimmed(cookie.slice(equals + 1));
   }
   return last;
 }
@@ -66,32 +70,12 @@ function rawLines(context: RequestContext, name: string): string[] {
   return lines;
 }
 
-function splitOutsideQuotes(text: string, separators: string): string[] {
+function splitOutsideQuotes(text: string, separator: number, other: number = separator): string[] {
   const parts: string[] = [];
-  let start = 0;
-  let quoted = false;
-  for (let i = 0; i < text.length; i++) {
-    const character = text.charAt(i);
-    if (quoted && character === '\\') i++;
-    else if (character === '"') quoted = !quoted;
-    else if (!quoted && separators.includes(character)) {
-      parts.push(text.slice(start, i));
-      start = i + 1;
-    }
+  for (let start = 0; ; ) {
+    const end = endOutsideQuotes(text, start, separator, other);
+    parts.push(text.slice(start, end));
+    if (end === text.length) return parts;
+    start = end + 1;
   }
-  parts.push(text.slice(start));
-  return parts;
-}
-
-/** Not `trim`, to which the byte 0xA0 is a blank, nor a regular expression, which takes a square of a run of blanks. */
-function trimBlanks(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && isBlank(text.charCodeAt(start))) start++;
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
-  return text.slice(start, end);
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09;
 }

@@ -1,5 +1,6 @@
 export { asAddress, asBinary, asInteger, asText } from './casts.ts';
 export { compileSample, sampleOf } from './compile.ts';
+export { listValues } from './header-fields.ts';
 export { SampleSyntaxError } from './parse.ts';
 export { parseRdpCookie } from './rdp-cookie.ts';
 export { readSample } from './read-sample.ts';

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import type { RequestContext } from '../core/context.ts';
+import { endOutsideQuotes, isBlank } from '../core/field-text.ts';
 import { ipv4Number, ipv6Bytes, unmapped } from '../core/ip-address.ts';
 import { avalanche, HASH_FUNCTIONS, type HashFunction } from '../hashing/functions.ts';
 import type { HashSettings } from './hash-type.ts';
@@ -25,8 +26,6 @@ const QUESTION_MARK = 63;
 const EQUALS = 61;
 const AMPERSAND = 38;
 const COMMA = 44;
-const QUOTE = 34;
-const BACKSLASH = 92;
 const CR = 13;
 const LF = 10;
 const TOKEN = /[!#$%'*+\-.^_`|~0-9A-Za-z]/;
@@ -147,7 +146,7 @@ export function hashHeader(name: string, useDomainOnly: boolean, settings: HashS
     if (typeof value !== 'string') return undefined; // a name such as `constructor` may be something else
     let start = 0;
     while (isBlank(value.charCodeAt(start))) start++;
-    let end = endOfFirst(value, start);
+    let end = endOutsideQuotes(value, start, COMMA);
     while (end > start && isBlank(value.charCodeAt(end - 1))) end--;
     if (end === start) return undefined;
     if (useDomainOnly) {
@@ -161,22 +160,6 @@ export function hashHeader(name: string, useDomainOnly: boolean, settings: HashS
     }
     return hash(value, start, end);
   };
-}
-
-/** Where the first value of a list ends: at a comma that is not quoted. */
-function endOfFirst(value: string, start: number): number {
-  let quoted = false;
-  for (let i = start; i < value.length; i++) {
-    const code = value.charCodeAt(i);
-    if (code === QUOTE) quoted = !quoted;
-    else if (quoted && code === BACKSLASH) i++;
-    else if (!quoted && code === COMMA) return i;
-  }
-  return value.length;
-}
-
-function isBlank(code: number): boolean {
-  return code === 32 || code === 9;
 }
 
 /** HAProxy: backend.c:get_server_expr. @param read the sample's bytes, one a character */

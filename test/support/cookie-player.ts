@@ -1,3 +1,4 @@
+import { trimmed } from '#src/core/field-text.ts';
 import { OptionReader } from '#src/core/options.ts';
 import { cacheabilityOf, cookiesWouldBeCached } from '#src/persistence/cacheability.ts';
 import { type CookieAnswer, CookiePersistence, type CookieVisit } from '#src/persistence/cookie.ts';
@@ -139,9 +140,4 @@ function targetOf({ name, redir, state }: CookieServer): Target {
 function dynamicOf({ address }: CookieServer, key: string | undefined): string | undefined {
   const at = address === undefined ? undefined : parseAddress(address);
   return at && key !== undefined ? dynamicCookie(key, at.host, at.port) : undefined;
-}
-
-/** A field as HAProxy, and Node, read it. */
-function trimmed(value: string): string {
-  return value.replaceAll(/^[ \t]+|[ \t]+$/g, '');
 }
