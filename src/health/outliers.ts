@@ -130,13 +130,15 @@ export class Outliers {
    */
   serverChanged(server: Server): boolean {
     const watched = this.#watched.get(server);
-    const wasOut = watched !== undefined && watched.breaker.state !== 'closed';
-    const forgets = watched !== undefined && server.standing === 'maint';
-    if (forgets) {
-      watched.breaker.forget();
-      this.#close(watched);
-    } else if (watched) this.#review(server.backup);
-    return forgets && wasOut;
+    if (!watched) return false;
+    if (server.standing !== 'maint') {
+      this.#review(server.backup);
+      return false;
+    }
+    const wasOut = watched.breaker.state !== 'closed';
+    watched.breaker.forget();
+    this.#close(watched);
+    return wasOut;
   }
 
   report(server: Server): OutlierReport | undefined {
