@@ -155,7 +155,12 @@ function textPattern(text: Buffer): Pattern {
 }
 
 function literal(pattern: Buffer, words: string): Pattern {
-  return { least: pattern.length, found: (answer) => answer.includes(pattern), words };
+  return { ...containing(pattern), words };
+}
+
+/** Bytes that must be somewhere in an answer. */
+export function containing(pattern: Buffer): Pick<BytesWanted, 'least' | 'found'> {
+  return { least: pattern.length, found: (answer) => answer.includes(pattern) };
 }
 
 function fitting(bytes: Buffer | undefined): Buffer | undefined {

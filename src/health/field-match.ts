@@ -1,6 +1,6 @@
 import { OptionReader } from '../core/options.ts';
 import { asRegExp } from './patterns.ts';
-import type { StepFunction, StepRun } from './step-run.ts';
+import { askedOf, type StepRun } from './step-run.ts';
 import { type StepText, textOf } from './step-texts.ts';
 
 const METHODS = ['str', 'beg', 'end', 'sub', 'reg'] as const;
@@ -129,8 +129,8 @@ function readMatch(read: OptionReader, key: string, anyCase: boolean): Match | u
       phrase: method === 'str' ? text : `-m ${method} ${text}`,
     });
     if (typeof pattern === 'string' && pattern !== '') return matching(pattern);
-    if (typeof pattern === 'function') {
-      const asked = { path: read.pathOf(key), name: key, call: pattern as StepFunction<unknown> };
+    const asked = askedOf(pattern, read.pathOf(key), key);
+    if (asked) {
       const bind = (run: StepRun): Match =>
         matching(textOf(run, asked, 'a text that is not empty', (text) => text !== ''));
       return { ...matching('by a function'), bind };

@@ -6,6 +6,7 @@ import {
   type CheckResult,
   type CheckVerdict,
   type HealthCheck,
+  messageOf,
   oneLine,
 } from './health-check.ts';
 
@@ -81,15 +82,6 @@ function resultOf(answer: unknown): CheckResult {
 
 function failed(description: string): CheckResult {
   return { result: 'failed', code: 'PROCERR', description: oneLine(description) };
-}
-
-/** Of whatever was thrown: an error's message may be no text, or throw when it is read. */
-function messageOf(error: unknown): string {
-  try {
-    return error instanceof Error ? String(error.message) : show(error);
-  } catch {
-    return show(error);
-  }
 }
 
 function isVerdict(value: unknown): value is CheckVerdict {

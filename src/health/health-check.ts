@@ -1,5 +1,6 @@
 import type { Dialer } from '../connections/dial.ts';
 import type { Environment } from '../core/environment.ts';
+import { show } from '../core/options.ts';
 import type { ServerView } from '../servers/server.ts';
 import type { AgentReply } from './agent-reply.ts';
 import type { CheckTarget } from './check-target.ts';
@@ -91,4 +92,16 @@ const LONGEST_DESCRIPTION = 200;
 export function oneLine(text: string): string {
   const line = text.replace(/[\p{Cc}\s]+/gu, ' ').trim();
   return line.length > LONGEST_DESCRIPTION ? `${line.slice(0, LONGEST_DESCRIPTION - 3)}...` : line;
+}
+
+/**
+ * Of whatever was thrown: an error's message may be no text, or throw when it is read.
+ * @param unreadable stands for it then
+ */
+export function messageOf(error: unknown, unreadable: string = show(error)): string {
+  try {
+    return error instanceof Error ? String(error.message) : show(error);
+  } catch {
+    return unreadable;
+  }
 }

@@ -101,10 +101,8 @@ export class HttpAnswer {
   verdict(): CheckResult | 'held' | undefined {
     const head = this.#head;
     if (head) {
-      for (const { expect: given, place } of this.#heads) {
-        this.#lookedAt = { expect: given, place };
-        const expect = given.bind?.(this.#run) ?? given;
-        this.#lookedAt = { expect, place };
+      for (const placed of this.#heads) {
+        const expect = this.#lookAt(placed);
         if (!expect.holds(head)) return this.#missed(expect, `status ${head.status}, expected ${expect.phrase}`);
       }
       const body = this.#judgeBody();
@@ -126,10 +124,8 @@ export class HttpAnswer {
 
   #judgeBody(): CheckResult | 'held' | undefined {
     const last = this.#complete || this.#body.full;
-    for (const { expect: given, place } of this.#bodies) {
-      this.#lookedAt = { expect: given, place };
-      const expect = given.bind?.(this.#run) ?? given;
-      this.#lookedAt = { expect, place };
+    for (const placed of this.#bodies) {
+      const expect = this.#lookAt(placed);
       if (this.#body.length === 0) {
         if (!last) return undefined;
         return this.#failed(expect.error, 'the answer has no body');
@@ -140,6 +136,15 @@ export class HttpAnswer {
         return this.#missed(expect, `the body ${expect.not ? 'holds' : 'does not hold'} ${expect.text}`);
     }
     return 'held';
+  }
+
+  /** What is expected in this run. Where it stands is noted before a function of the user's is asked, which may fail. */
+  #lookAt<E extends Expect & { readonly bind?: ((run: StepRun) => E) | undefined }>(placed: PlacedExpect<E>): E {
+    this.#lookedAt = placed;
+    const bind: ((run: StepRun) => E) | undefined = placed.expect.bind;
+    const expect = bind?.(this.#run) ?? placed.expect;
+    this.#lookedAt = { expect, place: placed.place };
+    return expect;
   }
 
   #missed(expect: Expect, description: string): CheckResult {

@@ -1,6 +1,6 @@
 import { OptionReader } from '../core/options.ts';
 import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
-import { type BytesWanted, readText } from './byte-expect.ts';
+import { type BytesWanted, containing, readText } from './byte-expect.ts';
 import { type Field, type FieldMatch, hasField, readField } from './field-match.ts';
 import { oneLine } from './health-check.ts';
 import { asRegExp, REG_EXP } from './patterns.ts';
@@ -215,10 +215,6 @@ function ofKind(read: OptionReader, kind: Kind, key: string, not: boolean): Expe
       return wanted && body(read, not, wanted, `what matches ${regExp}`, `${negation}rstring ${regExp.source}`);
     }
   }
-}
-
-function containing(text: Buffer): Pick<BytesWanted, 'least' | 'found'> {
-  return { least: text.length, found: (body) => body.includes(text) };
 }
 
 function head(read: OptionReader, holds: HeadExpect['holds'], phrase: string): HeadExpect {

@@ -1,6 +1,6 @@
 import type { OptionReader } from '../core/options.ts';
 import { isFieldValue, isToken } from '../http1/characters.ts';
-import type { Asked, StepFunction, StepRun } from './step-run.ts';
+import { type Asked, askedOf, type StepFunction, type StepRun } from './step-run.ts';
 import { askedAt, bytesOf, type StepBytes, type StepText, textOf } from './step-texts.ts';
 
 /** One request of a check over HTTP. HAProxy: `http-check send`. */
@@ -140,8 +140,8 @@ function readFields(read: OptionReader): (readonly [name: string, value: string 
     else if (FRAMING.includes(name.toLowerCase())) read.fault(key, given, 'nothing: it follows from `body`');
     else {
       for (const value of Array.isArray(given) ? (given as unknown[]) : [given]) {
-        if (typeof value === 'function')
-          fields.push([name, { path: read.pathOf(key), name: key, call: value as StepFunction<unknown> }]);
+        const asked = askedOf(value, read.pathOf(key), key);
+        if (asked) fields.push([name, asked]);
         else if (typeof value === 'string' && isFieldValue(value)) fields.push([name, value]);
         else read.fault(key, value, `${FIELD_TEXT}, or a function that gives it`);
       }

@@ -1,7 +1,7 @@
 import { atOnce } from '../core/at-once.ts';
 import { show } from '../core/options.ts';
 import type { ServerView } from '../servers/server.ts';
-import { type CheckResult, oneLine, type Probe } from './health-check.ts';
+import { type CheckResult, messageOf, oneLine, type Probe } from './health-check.ts';
 
 /** The answer that a check has had last. */
 export interface StepAnswer {
@@ -33,6 +33,11 @@ export interface Asked {
   /** `send` */
   readonly name: string;
   readonly call: StepFunction<unknown>;
+}
+
+/** The function, where the value is one. */
+export function askedOf(value: unknown, path: string, name: string): Asked | undefined {
+  return typeof value === 'function' ? { path, name, call: value as StepFunction<unknown> } : undefined;
 }
 
 /** A function of the user's threw, or gave what it must not: the check can say nothing of its server. */
@@ -84,14 +89,6 @@ export class StepRun {
       error = thrown;
     }
     this.#report?.(path, error);
-    throw new StepFault(`the function '${name}' failed: ${oneLine(wordsOf(error))}`);
-  }
-}
-
-function wordsOf(error: unknown): string {
-  try {
-    return error instanceof Error ? String(error.message) : show(error);
-  } catch {
-    return 'an error without words';
+    throw new StepFault(`the function '${name}' failed: ${oneLine(messageOf(error, 'an error without words'))}`);
   }
 }

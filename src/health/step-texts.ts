@@ -1,7 +1,7 @@
 import type { OptionReader } from '../core/options.ts';
 import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import { oneLine } from './health-check.ts';
-import { type Asked, StepFault, type StepFunction, type StepRun } from './step-run.ts';
+import { type Asked, askedOf, StepFault, type StepFunction, type StepRun } from './step-run.ts';
 
 /** A text, or a function that gives it anew in each check. */
 export type StepText = string | StepFunction<string>;
@@ -10,11 +10,8 @@ export type StepText = string | StepFunction<string>;
 export type StepBytes = string | StepFunction<string | Uint8Array>;
 
 /** The function at `key`; `undefined`: there is none. */
-export function askedAt(read: OptionReader, key: string, name: string = key): Asked | undefined {
-  const value = read.any(key);
-  return typeof value === 'function'
-    ? { path: read.pathOf(key), name, call: value as StepFunction<unknown> }
-    : undefined;
+export function askedAt(read: OptionReader, key: string): Asked | undefined {
+  return askedOf(read.any(key), read.pathOf(key), key);
 }
 
 /** Bytes that a function gives. @throws {StepFault} */

@@ -1,5 +1,5 @@
 import type { OptionReader } from '../core/options.ts';
-import type { Asked, StepFunction, StepRun } from './step-run.ts';
+import { type Asked, askedOf, type StepFunction, type StepRun } from './step-run.ts';
 
 /**
  * Sets variables that functions in later steps read as `check.vars`, for the rest of this run of the check. HAProxy:
@@ -39,8 +39,8 @@ function readSetVar(read: OptionReader): VarAction | undefined {
   if (!raw) return undefined;
   const path = read.pathOf('setVar');
   const values = raw.map(([name, value]): [string, unknown, Asked | undefined] => {
-    if (typeof value !== 'function') return [name, value, undefined];
-    return [name, undefined, { path: `${path}.${name}`, name: `setVar.${name}`, call: value as StepFunction<unknown> }];
+    const asked = askedOf(value, `${path}.${name}`, `setVar.${name}`);
+    return [name, value, asked];
   });
   return (run) => {
     for (const [name, value, asked] of values)

@@ -11,7 +11,7 @@ import { type TestContext, test } from 'node:test';
 import { Dialer } from '#src/connections/dial.ts';
 import { systemEnvironment } from '#src/core/environment.ts';
 import { Pool, type ServerCheckEvent } from '#src/index.ts';
-import { addressOf, checkOf, start, targetOf } from './probing.ts';
+import { addressOf, checkOf, listen, start, targetOf } from './probing.ts';
 
 type Answer = (error: NodeJS.ErrnoException | null, addresses: dns.LookupAddress[]) => void;
 
@@ -82,10 +82,7 @@ test('a lookup that never answers costs each check its time, once for all that w
 });
 
 test('who gave up is not called when the answer comes, and others are', async (t) => {
-  const server = http.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  const { port } = server.address() as AddressInfo;
+  const { port } = (await listen(t, () => {})).address;
   const held = heldLookups(t);
   const dialer = new Dialer(systemEnvironment);
   const target = targetOf(addressOf(`http://late.example:${port}`));
@@ -103,10 +100,7 @@ test('who gave up is not called when the answer comes, and others are', async (t
 });
 
 test('a failure is told to all who wait, and is not remembered: a name that resolves later brings its server up', async (t) => {
-  const server = http.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => server.close());
-  const { port } = server.address() as AddressInfo;
+  const { port } = (await listen(t, () => {})).address;
   holdProcess(t);
   let known = false;
   let asked = 0;
