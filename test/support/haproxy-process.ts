@@ -23,6 +23,20 @@ export function versionOf(haproxy: string): string {
   return /version (\S+)/.exec(spawnSync(haproxy, ['-v'], { encoding: 'utf8' }).stdout)?.[1] ?? 'unknown';
 }
 
+/** What has been started, or is stopped where that fails. */
+export async function startedOrStopped<T extends { stop(): Promise<void> }>(
+  starting: T,
+  start: () => Promise<void>,
+): Promise<T> {
+  try {
+    await start();
+    return starting;
+  } catch (error) {
+    await starting.stop();
+    throw error;
+  }
+}
+
 /** A real HAProxy that ends with this process, however that ends. */
 export class HaproxyProcess {
   readonly #child: ChildProcess;
@@ -44,13 +58,7 @@ export class HaproxyProcess {
     const started = new HaproxyProcess(
       spawn('/bin/sh', ['-c', shell, haproxy, config], { stdio: ['pipe', 'ignore', 'pipe'] }),
     );
-    try {
-      await started.#serves(stats);
-      return started;
-    } catch (error) {
-      await started.stop();
-      throw error;
-    }
+    return startedOrStopped(started, () => started.#serves(stats));
   }
 
   async #serves(stats: string): Promise<void> {

@@ -15,7 +15,7 @@ import {
   type RecordedCookies,
   type RecordedRequest,
 } from './cookie-record.ts';
-import { HaproxyProcess, RuntimeCommands } from './haproxy-process.ts';
+import { HaproxyProcess, RuntimeCommands, startedOrStopped } from './haproxy-process.ts';
 
 const PATIENCE_MS = 10_000;
 /** Where servers listen whose dynamic cookies are wanted; loopback only. */
@@ -37,15 +37,9 @@ export class LiveCookies {
     this.#scenarios = scenarios;
   }
 
-  static async start(haproxy: string, scenarios: readonly CookieScenario[]): Promise<LiveCookies> {
+  static start(haproxy: string, scenarios: readonly CookieScenario[]): Promise<LiveCookies> {
     const live = new LiveCookies(scenarios);
-    try {
-      await live.#start(haproxy);
-      return live;
-    } catch (error) {
-      await live.stop();
-      throw error;
-    }
+    return startedOrStopped(live, () => live.#start(haproxy));
   }
 
   async #start(haproxy: string): Promise<void> {

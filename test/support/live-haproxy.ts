@@ -4,7 +4,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import { connect, isIPv6 } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { HaproxyProcess, RuntimeCommands } from './haproxy-process.ts';
+import { HaproxyProcess, RuntimeCommands, startedOrStopped } from './haproxy-process.ts';
 import type { RecordedScenario, RecordedServer, RecordedStep } from './pick-player.ts';
 
 /** A scenario that no HAProxy has played yet. */
@@ -35,15 +35,9 @@ export class LiveHaproxy {
     this.#scenarios = scenarios;
   }
 
-  static async start(haproxy: string, scenarios: readonly Scenario[]): Promise<LiveHaproxy> {
+  static start(haproxy: string, scenarios: readonly Scenario[]): Promise<LiveHaproxy> {
     const live = new LiveHaproxy(scenarios);
-    try {
-      await live.#start(haproxy);
-      return live;
-    } catch (error) {
-      await live.stop();
-      throw error;
-    }
+    return startedOrStopped(live, () => live.#start(haproxy));
   }
 
   async #start(haproxy: string): Promise<void> {
