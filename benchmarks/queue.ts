@@ -25,6 +25,7 @@ interface Line {
 }
 
 const OWNER: Queued = {
+  forced: false,
   onTurn: () => undefined,
   onRefused: () => undefined,
   chooseAnew: () => {

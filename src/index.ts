@@ -65,6 +65,8 @@ export type { StepAnswer, StepContext, StepFunction } from './health/step-run.ts
 export type { StatusOptions } from './health/step-status.ts';
 export type { TcpCheckOptions } from './health/tcp-check.ts';
 export type { TcpStep } from './health/tcp-steps.ts';
+export type { CookieObject, CookieOption, CookiePhrase, CookieSignOptions } from './persistence/cookie-options.ts';
+export type { CookieFlag, CookieMode } from './persistence/cookie-phrase.ts';
 export type { ErrorAnswer, ErrorFilesOption } from './pool/answers.ts';
 export type { AcquireOptions, GraceOptions, RunOptions } from './pool/call-options.ts';
 export type { Explanation, ServerLoad } from './pool/explain.ts';

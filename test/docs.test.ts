@@ -49,6 +49,8 @@ const GROUPS: readonly Group[] = [
   { interfaces: ['SuccessRateOptions'], prefix: 'outlier.successRate.', path: 'outlier.successRate' },
   { interfaces: ['LatencyOutlierOptions'], prefix: 'outlier.latency.', path: 'outlier.latency' },
   { interfaces: ['RetryAfterOptions'], prefix: 'outlier.honorRetryAfter.', path: 'outlier.honorRetryAfter' },
+  { interfaces: ['CookieObject'], prefix: 'cookie.', path: 'cookie' },
+  { interfaces: ['CookieSignOptions'], prefix: 'cookie.sign.', path: 'cookie.sign' },
   { interfaces: ['HttpProxyOptions'], prefix: 'httpProxy.', path: 'httpProxy' },
   { interfaces: ['MiddlewareOptions', 'UpgradeOptions'], prefix: '', path: undefined },
   { interfaces: ['FastifyMountOptions'], prefix: '', path: undefined },

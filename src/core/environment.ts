@@ -11,6 +11,8 @@ export interface Timer {
 export interface Environment {
   /** Milliseconds on a clock that never goes back; its zero means nothing. */
   now(): number;
+  /** Milliseconds since 1970, for dates that others read, as in cookies. Default: the system's clock. */
+  unixMs?(): number;
   /** A number in [0, 1). */
   random(): number;
   /**
@@ -27,6 +29,7 @@ const LONGEST_TIMER_MS = 2_147_483_647;
 /** The system's clock and its random numbers. */
 export const systemEnvironment: Environment = {
   now: () => performance.now(),
+  unixMs: () => Date.now(),
   random: () => Math.random(),
   setTimer(callback, ms, holdsProcess = false) {
     const timeout = setTimeout(callback, Math.min(ms, LONGEST_TIMER_MS));
@@ -34,3 +37,8 @@ export const systemEnvironment: Environment = {
     return { cancel: () => clearTimeout(timeout) };
   },
 };
+
+/** Whole seconds since 1970. */
+export function unixSeconds(environment: Environment): number {
+  return Math.floor((environment.unixMs?.() ?? Date.now()) / 1000);
+}

@@ -69,6 +69,9 @@ export interface ServerRestoredEvent {
   readonly server: string;
 }
 
+/** What came of a request's cookie, then what was done to that of its answer; `--`: the pool has no `cookie`. HAProxy: the last two of `%tsc`. */
+export type CookieFlags = '--' | `${'N' | 'I' | 'D' | 'V' | 'E' | 'O' | 'U'}${'N' | 'I' | 'U' | 'P' | 'R' | 'D'}`;
+
 /** Payload of `request`: one request has ended, however it did. */
 export interface RequestEvent {
   readonly method: string | undefined;
@@ -79,6 +82,8 @@ export interface RequestEvent {
   readonly status: number;
   /** HAProxy's termination flags; `--` is a normal end. */
   readonly flags: TerminationFlags;
+  /** What became of its cookie and its answer's, where the pool has a `cookie`. */
+  readonly cookieFlags: CookieFlags;
   /** The time limit that ended it, if one did. */
   readonly timeout: TimeLimit | undefined;
   /** What it failed with; `undefined` where a server answered it, its client left, or its answer was cut. */

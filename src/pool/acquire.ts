@@ -2,6 +2,7 @@ import type { RequestContext } from '../core/context.ts';
 import { EvenkeelError } from '../core/errors.ts';
 import { type Abortable, AbortSignals } from './abort-signals.ts';
 import type { BackendServer } from './backend-server.ts';
+import type { Seeker } from './choice.ts';
 import { type Lease, LeaseSlot } from './lease.ts';
 import type { PoolCore } from './pool-core.ts';
 import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
@@ -23,7 +24,7 @@ export function tryAcquireSlot(
 ): LeaseSlot | undefined {
   if (core.refusal()) return undefined;
   core.limits.enter();
-  const place = placeFor(core, context, avoid);
+  const place = placeFor(core, context, avoid, seekerOf(core, context));
   if (!(place instanceof EvenkeelError || place instanceof RequestQueue)) return new LeaseSlot(core, place);
   core.limits.leave();
   return undefined;
@@ -45,16 +46,21 @@ export function acquireLease(
   if (refusal) throw refusal;
   // It counts before it chooses: servers may have more slots for it.
   core.limits.enter();
-  const place = placeFor(core, context, avoid);
+  const seeker = seekerOf(core, context);
+  const place = placeFor(core, context, avoid, seeker);
   if (place instanceof RequestQueue) {
-    if (!core.admission.full) return new Acquisition(core, request, place, lend).lease;
+    if (!core.admission.full) return new Acquisition(core, request, seeker, place, lend).lease;
   } else if (!(place instanceof EvenkeelError)) return lend(new LeaseSlot(core, place));
   core.limits.leave();
   throw place instanceof EvenkeelError ? place : new EvenkeelError('EK_QUEUE_FULL');
 }
 
-function placeFor(core: PoolCore, context: RequestContext, avoid: readonly string[]): Place {
-  if (avoid.length === 0) return core.choice.first(context, undefined, { persistent: false });
+function seekerOf({ persistence }: PoolCore, context: RequestContext): Seeker {
+  return { bond: persistence?.bind(context), preferred: undefined, redirectable: false, binding: 'none' };
+}
+
+function placeFor(core: PoolCore, context: RequestContext, avoid: readonly string[], seeker: Seeker): Place {
+  if (avoid.length === 0) return core.choice.first(context, seeker);
   return core.choice.again(context, named(core.balancer.servers, avoid));
 }
 
@@ -76,14 +82,22 @@ class Acquisition implements Queued, Abortable {
   readonly lease: Promise<Lease>;
   readonly #core: PoolCore;
   readonly #request: AcquireRequest;
+  readonly #seeker: Seeker;
   readonly #waiter: Waiter;
   readonly #lend: (slot: LeaseSlot) => Lease;
   readonly #resolve: (lease: Lease) => void;
   readonly #reject: (error: EvenkeelError) => void;
 
-  constructor(core: PoolCore, request: AcquireRequest, queue: RequestQueue, lend: (slot: LeaseSlot) => Lease) {
+  constructor(
+    core: PoolCore,
+    request: AcquireRequest,
+    seeker: Seeker,
+    queue: RequestQueue,
+    lend: (slot: LeaseSlot) => Lease,
+  ) {
     this.#core = core;
     this.#request = request;
+    this.#seeker = seeker;
     this.#lend = lend;
     ({ promise: this.lease, resolve: this.#resolve, reject: this.#reject } = Promise.withResolvers<Lease>());
     const now = core.environment.now();
@@ -94,8 +108,12 @@ class Acquisition implements Queued, Abortable {
     if (signal.aborted) this.onAbort(signal); // by a function of the user's that was asked meanwhile
   }
 
+  get forced(): boolean {
+    return this.#seeker.bond?.forced === true;
+  }
+
   chooseAnew(): Place {
-    return placeFor(this.#core, this.#request.context, this.#request.avoid);
+    return placeFor(this.#core, this.#request.context, this.#request.avoid, this.#seeker);
   }
 
   onTurn(server: BackendServer): void {

@@ -107,10 +107,12 @@ export class Admission {
     if (line.size === 0) return;
     if (!this.#options.redispatch && server.standing !== 'maint' && !server.removed) return;
     const moved: Waiter[] = [];
+    const staying: Waiter[] = [];
     for (let first = line.first; first; first = line.first) {
       this.#remove(first);
-      moved.push(first);
+      (first.owner.forced && !server.removed ? staying : moved).push(first);
     }
+    for (const waiter of staying) this.#enter(waiter, line);
     for (const waiter of moved) {
       // Functions of the user's are called on the way, which may have any of them leave.
       if (waiter.left) continue;

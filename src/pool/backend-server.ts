@@ -19,6 +19,10 @@ export class BackendServer extends Server implements Endpoint {
   readonly health: HealthSettings;
   /** Name of the server that it follows. */
   readonly track: string | undefined;
+  /** Its value in the pool's cookie; `undefined`: none, or a dynamic one. */
+  readonly cookie: string | undefined;
+  /** What stands before a target that its clients are to fetch from it themselves. HAProxy: `redir`. */
+  readonly redir: string | undefined;
   /** What waits for it, and for no other. */
   readonly line: RequestQueue;
   /** HAProxy: `on-marked-down shutdown-sessions`. */
@@ -35,6 +39,8 @@ export class BackendServer extends Server implements Endpoint {
     this.target = { address: options.address, tls: options.tls };
     this.connections = new ConnectionPool(options.connections, environment);
     this.track = options.track;
+    this.cookie = options.cookie;
+    this.redir = options.redir;
     this.health = {
       ...options,
       target: {

@@ -1,21 +1,31 @@
-import { atOnce } from '../core/at-once.ts';
 import type { RequestContext } from '../core/context.ts';
 import { EvenkeelError } from '../core/errors.ts';
-import { show } from '../core/options.ts';
 import type { ServerView } from '../servers/server.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { Balancer } from './balancer.ts';
+import type { Binding, Bond, Persistence } from './persistence.ts';
 import type { Place, RequestQueue } from './request-queue.ts';
 import type { ResolvedPool } from './resolve-options.ts';
 
 /** What a choice depends on. */
 export interface ChoiceOptions {
-  readonly options: Pick<ResolvedPool, 'useServer' | 'balance' | 'retry'>;
+  readonly options: Pick<ResolvedPool, 'balance' | 'retry'>;
   readonly balancer: Balancer;
+  readonly persistence: Persistence | undefined;
   /** Where to wait for any server. */
   readonly shared: RequestQueue;
-  /** A function of the user's threw. */
-  readonly report: (sample: string, error: unknown) => void;
+}
+
+/** Whoever asks for a server. */
+export interface Seeker {
+  /** What binds it to one; `undefined`: nothing can. */
+  readonly bond: Bond | undefined;
+  /** The server that its client is authenticated to. */
+  readonly preferred: ServerView | undefined;
+  /** It may be answered by telling its client to go there itself. */
+  readonly redirectable: boolean;
+  /** Is told what binds it to the server that it gets. */
+  binding: Binding;
 }
 
 /**
@@ -26,33 +36,36 @@ export class Choice {
   readonly #options: ChoiceOptions['options'];
   readonly #balancer: Balancer;
   readonly #shared: RequestQueue;
-  readonly #report: ChoiceOptions['report'];
+  readonly #persistence: Persistence | undefined;
 
-  constructor({ options, balancer, shared, report }: ChoiceOptions) {
+  constructor({ options, balancer, persistence, shared }: ChoiceOptions) {
     this.#options = options;
     this.#balancer = balancer;
+    this.#persistence = persistence;
     this.#shared = shared;
-    this.#report = report;
   }
 
   /**
-   * For a new request: the server that `useServer` names, else the one it is bound to, else one by balancing.
-   * @param preferred the server that the client is authenticated to: that one, while it is usable and has room
-   * @param request is told whether it belongs to that server
-   * @see HAProxy `use-server`, which neither weight nor drain nor backup stand against
+   * For new work: the server that it is bound to, which neither weight nor drain nor backup stand against; else the one that
+   * its client is authenticated to, while that is usable and has room; else one by balancing.
    */
-  first(context: RequestContext, preferred: ServerView | undefined, request: { persistent: boolean }): Place {
-    request.persistent = true;
-    const named = this.named(context);
-    if (named) {
-      const place = placeAt(named);
+  first(context: RequestContext, seeker: Seeker): Place {
+    const { bond, preferred } = seeker;
+    const bound = bond?.server;
+    if (bound && this.#persistence?.accepts(bound, bond)) {
+      seeker.binding = bond.by;
+      const place = bound.redir !== undefined && seeker.redirectable ? bound : placeAt(bound);
       if (place) return place;
       // HAProxy: a full queue breaks the bond, where requests may go elsewhere at all.
-      if (this.#options.retry.redispatch === 0) return new EvenkeelError('EK_QUEUE_FULL', { server: named.name });
+      if (bond.forced || this.#options.retry.redispatch === 0)
+        return new EvenkeelError('EK_QUEUE_FULL', { server: bound.name });
     }
     const known = preferred && this.#balancer.servers.find((server) => server === preferred);
-    if (known?.usable && !known.saturated && !this.#options.balance.hashes) return known;
-    request.persistent = false;
+    if (known?.usable && !known.saturated && !this.#options.balance.hashes) {
+      seeker.binding = 'session';
+      return known;
+    }
+    seeker.binding = 'none';
     return this.#balanced(this.#balancer.pick(context, undefined), undefined);
   }
 
@@ -77,22 +90,6 @@ export class Choice {
     const place = placeAt(server);
     if (place === server && server !== previous) server.counters.lbtot++;
     return place ?? new EvenkeelError('EK_QUEUE_FULL', { server: server.name });
-  }
-
-  /** The server that `useServer` names, if it may be used. */
-  named(context: RequestContext): BackendServer | undefined {
-    const { useServer } = this.#options;
-    if (!useServer) return undefined;
-    try {
-      const name: unknown = atOnce(useServer(context));
-      if (name === undefined || name === null) return undefined;
-      const server = this.#balancer.servers.find((known) => known.name === name);
-      if (server) return server.acceptsPersistent ? server : undefined;
-      throw new TypeError(`it gave ${show(name)}; allowed: the name of a server, or undefined`);
-    } catch (error) {
-      this.#report('useServer', error);
-      return undefined;
-    }
   }
 }
 

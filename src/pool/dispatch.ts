@@ -12,6 +12,7 @@ import { QueuedExchange } from './queued-exchange.ts';
 import type { Place } from './request-queue.ts';
 import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
 import type { Ruling } from './rule-answers.ts';
+import { redirectToServer } from './rule-redirect.ts';
 import { overdue, withRemaining } from './total-limit.ts';
 
 type Failed = Extract<Outcome, { kind: 'failed' }>;
@@ -66,9 +67,9 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     // A time-out middleware, say, may have answered meanwhile.
     if (this.clientResponse.headersSent || this.clientResponse.destroyed) return { kind: 'client-gone', flags: 'CH' };
     const ruled = this.core.options.responseRules && this.applyResponseRules(head);
-    if (ruled) return ruled;
-    this.body.forget();
-    return undefined;
+    const refused = ruled ?? this.keepClient(head, server as BackendServer);
+    if (!refused) this.body.forget();
+    return refused;
   }
 
   onClientGone(): void {
@@ -153,7 +154,8 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   }
 
   protected carry(server: BackendServer): void {
-    this.#carry(server, false);
+    if (server.redir !== undefined && this.redirectable) this.answerByRule(redirectToServer(server.redir, this.target));
+    else this.#carry(server, false);
   }
 
   /** Sends the request to the server, over a slot of it that it takes unless it holds one. */
@@ -290,24 +292,26 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
    */
   #retry(server: BackendServer, refused: boolean): void {
     const { balancer, options } = this.core;
-    const { persistent } = this;
+    const persistent = this.binding !== 'none';
     this.#retries++;
     const accepts = persistent ? server.acceptsPersistent : server.usable;
-    const elsewhere = goesElsewhere(
-      {
-        retry: this.#retries,
-        serverIsUp: accepts && server.operational !== 'starting',
-        persistent,
-        activeServers: balancer.activeCount,
-        hashes: options.balance.hashes,
-      },
-      options.retry,
-    );
+    const elsewhere =
+      !this.forced &&
+      goesElsewhere(
+        {
+          retry: this.#retries,
+          serverIsUp: accepts && server.operational !== 'starting',
+          persistent,
+          activeServers: balancer.activeCount,
+          hashes: options.balance.hashes,
+        },
+        options.retry,
+      );
     if (!elsewhere) {
       this.#pauseIf(refused, () => this.#carry(server, false));
       return;
     }
-    this.persistent = false;
+    this.binding = 'none';
     this.releaseSlot();
     this.#leave(server);
     const alone = balancer.activeCount <= 1;
@@ -375,6 +379,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
       server: this.#server?.name,
       status,
       flags,
+      cookieFlags: this.cookieFlagsAt(this.#server),
       timeout,
       error,
       retries: this.#retries,

@@ -3,6 +3,7 @@ import type { Monitor } from '../health/monitor.ts';
 import type { AlgorithmName } from '../schedulers/index.ts';
 import type { HashedKey } from '../schedulers/scheduler.ts';
 import type { BackendServer } from './backend-server.ts';
+import type { Bond } from './persistence.ts';
 import type { PoolCore } from './pool-core.ts';
 
 /** How much a server has to do, in `pool.explain()`. */
@@ -22,8 +23,8 @@ export interface ServerLoad {
 export interface Explanation {
   /** Which group has its turn; `none`: no server is usable. */
   readonly group: 'active' | 'backup' | 'none';
-  /** What decides: `useServer`, or the algorithm; `custom` is a scheduler of the user's. */
-  readonly by: 'useServer' | AlgorithmName | 'custom';
+  /** What decides: `useServer`, the request's cookie, or the algorithm; `custom` is a scheduler of the user's. */
+  readonly by: 'useServer' | 'cookie' | AlgorithmName | 'custom';
   /**
    * Name of the server that a request with this context would be sent to. `undefined`: there is none with room, or it cannot be
    * told without a turn being taken: `random`, `peak-ewma`, `roundrobin` past a full server.
@@ -42,7 +43,7 @@ export interface Explanation {
 }
 
 export function explain(core: PoolCore, monitor: Monitor, context: RequestContext): Explanation {
-  const { balancer, choice, environment, options } = core;
+  const { balancer, environment, options } = core;
   const { servers, usableCount } = balancer;
   const group =
     usableCount === 0 ? 'none' : servers.some((server) => server.usable && !server.backup) ? 'active' : 'backup';
@@ -54,8 +55,8 @@ export function explain(core: PoolCore, monitor: Monitor, context: RequestContex
     if (reason === undefined) candidates.push(server.name);
     else excluded.push(Object.freeze({ server: server.name, reason }));
   }
-  const named = choice.named(context);
-  const bound = named && (options.retry.redispatch === 0 || !named.saturated || !named.queueFull) ? named : undefined;
+  const bond = core.persistence?.bind(context);
+  const bound = bond && boundServer(bond);
   const server = bound ?? balancer.peek(context);
   const refused = server?.saturated && server.queueFull;
   const hash = bound ? undefined : options.balance.explainsHash?.(environment, balancer)(context);
@@ -63,7 +64,7 @@ export function explain(core: PoolCore, monitor: Monitor, context: RequestContex
   const loads = Object.fromEntries(servers.map((each) => [each.name, loadOf(each)]));
   return Object.freeze({
     group,
-    by: bound ? 'useServer' : options.balance.name,
+    by: bound && bond ? (bond.by === 'cookie' ? 'cookie' : 'useServer') : options.balance.name,
     chosen: refused ? undefined : server?.name,
     waits: server?.saturated === true && !refused,
     hash: hash && Object.freeze(hash),
@@ -71,6 +72,12 @@ export function explain(core: PoolCore, monitor: Monitor, context: RequestContex
     excluded: Object.freeze(excluded),
     loads: Object.freeze(loads),
   });
+
+  /** A full queue breaks the bond, where requests may go elsewhere at all. */
+  function boundServer({ server, forced }: Bond): BackendServer | undefined {
+    const stays = forced || options.retry.redispatch === 0 || !server?.saturated || !server.queueFull;
+    return stays ? server : undefined;
+  }
 
   function whyNot(server: BackendServer): string | undefined {
     if (server.fit && server.ejected) return ejection(server);

@@ -39,7 +39,7 @@ export class Hedges implements Expiring, HedgeOwner {
     if (!hedging || !isIdempotent(request.method) || request.upgrade !== undefined || request.expectContinue)
       return undefined;
     // It is not to be sent twice, or belongs to one server, or its client is authenticated to one.
-    if (request.l7RetryDisabled || request.persistent || request.session?.preferred) return undefined;
+    if (request.l7RetryDisabled || request.binding !== 'none' || request.preferred) return undefined;
     return new Hedges(core, hedging, request);
   }
 

@@ -1,8 +1,7 @@
 /** Pool options that HAProxy has and we have not, with the words of its manual. */
 export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fromEntries(
   [
-    ...['cookie', 'stick', 'stickTable', 'dynamicCookieKey'],
-    ...['persist', 'forcePersist', 'ignorePersist', 'maxKeepAliveQueue', 'preferLastServer', 'abortonclose'],
+    ...['stick', 'stickTable', 'maxKeepAliveQueue', 'preferLastServer', 'abortonclose'],
     ...['logHealthChecks', 'httpCheck', 'tcpCheck', 'originalto', 'httpSendNameHeader', 'source', 'uniqueIdFormat'],
     ...[
       'mode',
@@ -21,7 +20,6 @@ export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fr
 /** Server options that HAProxy has and we have not. */
 export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.fromEntries(
   [
-    ...['cookie', 'redir'],
     ...['sendProxy', 'sendProxyV2', 'proto', 'ws', 'poolConnName', 'resolvers', 'resolvePrefer', 'initAddr'],
     ...[
       'source',

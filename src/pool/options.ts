@@ -5,6 +5,7 @@ import type { HttpProxyOptions } from '../forward/http-proxy-options.ts';
 import type { HealthchecksOption, HttpchkOption } from '../health/index.ts';
 import type { OutlierOptions } from '../health/outlier-options.ts';
 import type { HealthOptions } from '../health/settings.ts';
+import type { CookieOption } from '../persistence/cookie-options.ts';
 import type { HashPreserveAffinity, HashTypeOption } from '../schedulers/hash-type.ts';
 import type { BalanceOption } from '../schedulers/index.ts';
 import type { HashKey } from '../servers/server.ts';
@@ -39,6 +40,10 @@ export interface DefaultServerOptions extends HealthOptions, TlsOptions {
   readonly onMarkedDown?: 'none' | 'shutdown-sessions';
   /** What becomes of the requests and tunnels of backups when this server, which is none, comes up: `shutdown-backup-sessions` cuts them. Default: `none`. HAProxy: `on-marked-up`. */
   readonly onMarkedUp?: 'none' | 'shutdown-backup-sessions';
+  /** What stands for it in the pool's `cookie`: printable ASCII without blanks and `" , ; \`, nor `|` (with `prefix`: `~`). Default: none; with `dynamic` made from its address. HAProxy: `cookie`. */
+  readonly cookie?: string;
+  /** Sends clients here themselves: GET and HEAD are answered with 302, and this before their target as the `Location`; `/` puts nothing there. Default: none. HAProxy: `redir`. */
+  readonly redir?: string;
   /** What its place among hashes is made from. Default: the pool's. HAProxy: `hash-key`. */
   readonly hashKey?: HashKey;
   /** Most idle connections kept; -1 is no limit, 0 keeps none. Default: -1. HAProxy: `pool-max-conn`. */
@@ -134,6 +139,18 @@ export interface PoolOptions<R = unknown> {
   readonly hashPreserveAffinity?: HashPreserveAffinity;
   /** Names the server to use, before balancing is asked; `undefined` leaves it to that. One that is down is not used. Default: none. HAProxy: `use-server`. */
   readonly useServer?: (context: RequestContext<R>) => string | undefined;
+  /** Keeps clients on their servers by a cookie. Default: none. HAProxy: `cookie`. */
+  readonly cookie?: CookieOption;
+  /** The key of `dynamic` cookies: the same at every pool that shares them. HAProxy: `dynamic-cookie-key`. */
+  readonly dynamicCookieKey?: string;
+  /** Sends clients to the server of their cookie even if it is down; only its failure sends them elsewhere. Default: false. HAProxy: `option persist`. */
+  readonly persist?: boolean;
+  /** Where it returns true, a request goes to the server that it belongs to even if that is down, and to no other. Default: none. HAProxy: `force-persist`. */
+  readonly forcePersist?: (context: RequestContext<R>) => boolean;
+  /** Where it returns true, a request's cookie is not looked at, and none is set. `forcePersist` goes before it. Default: none. HAProxy: `ignore-persist`. */
+  readonly ignorePersist?: (context: RequestContext<R>) => boolean;
+  /** Answers 502 in place of a response that sets a cookie and that a cache might keep. Default: false. HAProxy: `option checkcache`. */
+  readonly checkcache?: boolean;
   /** The servers; an address stands for a server with nothing else said. Default: none. HAProxy: `server`. */
   readonly servers?: readonly (string | ServerOptions)[];
   /** What holds for every server that does not say otherwise. HAProxy: `default-server`. */

@@ -26,6 +26,7 @@ import { ExchangeList } from './exchange-list.ts';
 import { outlierEvents } from './health-reports.ts';
 import { Hedging } from './hedging.ts';
 import type { LeaseSlot } from './lease.ts';
+import { Persistence } from './persistence.ts';
 import { type Priority, priorityFrom } from './priority.ts';
 import type { ResolvedPool } from './resolve-options.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -51,6 +52,8 @@ export class PoolCore {
   readonly limits: DynamicLimits;
   readonly admission: Admission;
   readonly choice: Choice;
+  /** `undefined`: nothing binds a request to a server. */
+  readonly persistence: Persistence | undefined;
   readonly sessions: ClientSessions = new ClientSessions();
   /** Requests under way. */
   readonly exchanges: ExchangeList<HttpDispatch> = new ExchangeList();
@@ -100,9 +103,11 @@ export class PoolCore {
       balancer,
       deadlines,
       maxQueue: options.poolMaxQueue,
-      redispatch: options.retry.redispatch !== 0,
+      redispatch: options.retry.redispatch !== 0 && !options.persist,
     });
-    this.choice = new Choice({ options, balancer, shared: this.admission.shared, report: this.reportOnce });
+    this.persistence = Persistence.of({ options, environment, report: this.reportOnce });
+    const { persistence, admission } = this;
+    this.choice = new Choice({ options, balancer, persistence, shared: admission.shared });
   }
 
   get hearsRequests(): boolean {
@@ -163,6 +168,7 @@ export class PoolCore {
 
   addServer(server: BackendServer): void {
     this.limits.add(server);
+    this.persistence?.add(server);
     this.outliers?.add(server);
     this.balancer.add(server);
     this.admission.changed(server);
@@ -170,6 +176,7 @@ export class PoolCore {
 
   removeServer(server: BackendServer): void {
     this.limits.remove(server);
+    this.persistence?.remove(server);
     this.balancer.remove(server);
     this.outliers?.remove(server);
     this.admission.changed(server);

@@ -1,13 +1,11 @@
 import { EvenkeelError } from '../core/errors.ts';
 import type { BackendServer } from './backend-server.ts';
+import { BoundExchange } from './bound-exchange.ts';
 import { hasLeft } from './client-sessions.ts';
-import { Reception } from './reception.ts';
 import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
 
 /** What becomes of a request until a slot of a server is free for it. */
-export abstract class QueuedExchange extends Reception implements Queued {
-  /** It belongs to the server that was chosen. */
-  persistent = false;
+export abstract class QueuedExchange extends BoundExchange implements Queued {
   /** Time it has waited so far. */
   protected queuedMs = 0;
   #waiter: Waiter | undefined = undefined;
@@ -15,12 +13,12 @@ export abstract class QueuedExchange extends Reception implements Queued {
   /** Takes a slot of the server and sends the request there. */
   protected abstract carry(server: BackendServer): void;
 
-  protected choose(): void {
+  protected findPlace(): void {
     this.go(this.chooseAnew());
   }
 
   chooseAnew(): Place {
-    return this.core.choice.first(this, this.session?.preferred, this);
+    return this.core.choice.first(this, this);
   }
 
   protected go(place: Place): void {

@@ -17,6 +17,8 @@ export type Place = BackendServer | RequestQueue | EvenkeelError;
 
 /** Whose turn is waited for. */
 export interface Queued {
+  /** It waits for that server even if that is down. */
+  readonly forced: boolean;
   /** A slot of this server is free for it; it must take it at once. */
   onTurn(server: BackendServer): void;
   /** It waits no longer. */

@@ -10,6 +10,7 @@ import { type CheckCatalogue, readCheckCatalogue } from '../health/index.ts';
 import { type OutlierSettings, readOutlier } from '../health/outlier-options.ts';
 import { type CheckSettings, readCheckSettings, refuseBesideTrack, TRACKING } from '../health/settings.ts';
 import type { ForwardingOptions } from '../http1/request-head.ts';
+import { type CookieSettings, readCookie, readServerCookie } from '../persistence/cookie-options.ts';
 import { type Balance, readBalance } from '../schedulers/index.ts';
 import { ADDRESS_FORMS, type Address, parseAddress } from '../servers/address.ts';
 import { MAX_WEIGHT } from '../servers/effective.ts';
@@ -23,6 +24,7 @@ import type { PoolOptions } from './options.ts';
 import type { Priority } from './priority.ts';
 import { type RetryBudgetSettings, readRetryBudget } from './retry-budget.ts';
 import { type RetrySettings, readRetries } from './retry-options.ts';
+import { readRedir } from './rule-redirect.ts';
 import { type CompiledRules, type RequestRuleContext, type ResponseRuleContext, readRules } from './rules.ts';
 import { readTls } from './tls-options.ts';
 import { readDeadlineHeader } from './total-limit.ts';
@@ -41,6 +43,8 @@ export interface ResolvedServer extends CheckSettings, ServerSettings {
   readonly connections: ConnectionPoolSettings;
   readonly onMarkedDown: 'none' | 'shutdown-sessions';
   readonly onMarkedUp: 'none' | 'shutdown-backup-sessions';
+  readonly cookie: string | undefined;
+  readonly redir: string | undefined;
 }
 
 /** Time limits of one request, in milliseconds; `Infinity` is none. */
@@ -55,6 +59,11 @@ export interface ResolvedPool {
   readonly name: string;
   readonly balance: Balance;
   readonly useServer: ((context: RequestContext) => string | undefined) | undefined;
+  readonly cookie: CookieSettings | undefined;
+  readonly persist: boolean;
+  readonly forcePersist: ((context: RequestContext) => boolean) | undefined;
+  readonly ignorePersist: ((context: RequestContext) => boolean) | undefined;
+  readonly checkcache: boolean;
   readonly servers: readonly ResolvedServer[];
   readonly allbackups: boolean;
   readonly fullconn: number | undefined;
@@ -92,6 +101,7 @@ interface SharedByServers {
   readonly httpReuse: ConnectionPoolSettings['httpReuse'];
   readonly catalogue: CheckCatalogue;
   readonly fullconn: number | undefined;
+  readonly cookie: CookieSettings | undefined;
 }
 
 /** Server options that cannot be defaults. */
@@ -111,6 +121,7 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     httpReuse: read.oneOf('httpReuse', ['never', 'safe', 'aggressive', 'always'], { default: 'safe' }),
     catalogue: readCheckCatalogue(read),
     fullconn: read.integer('fullconn', { default: undefined, min: 1 }),
+    cookie: readCookie(read),
   };
   const defaults = read.any('defaultServer');
   const faultless = checkDefaults(defaults, shared, read.faults);
@@ -134,6 +145,11 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     name: read.string('name', { default: 'pool' }),
     balance,
     useServer: read.function<(context: RequestContext) => string | undefined>('useServer'),
+    cookie: shared.cookie,
+    persist: read.boolean('persist', { default: false }),
+    forcePersist: read.function<(context: RequestContext) => boolean>('forcePersist'),
+    ignorePersist: read.function<(context: RequestContext) => boolean>('ignorePersist'),
+    checkcache: read.boolean('checkcache', { default: false }),
     servers,
     allbackups: read.boolean('allbackups', { default: false }),
     fullconn: shared.fullconn,
@@ -222,7 +238,7 @@ function readSettings(
   read: OptionReader,
   own: OptionReader,
   tls: boolean,
-  { httpReuse, catalogue, fullconn }: SharedByServers,
+  { httpReuse, catalogue, fullconn, cookie }: SharedByServers,
 ): Omit<ResolvedServer, 'id' | 'name' | 'guid' | 'track' | 'address'> {
   read.notSupported(NOT_SUPPORTED_BY_SERVER);
   const health = readCheckSettings(read, catalogue, own !== read);
@@ -246,6 +262,8 @@ function readSettings(
     },
     onMarkedDown: read.oneOf('onMarkedDown', ['none', 'shutdown-sessions'], { default: 'none' }),
     onMarkedUp: read.oneOf('onMarkedUp', ['none', 'shutdown-backup-sessions'], { default: 'none' }),
+    cookie: readServerCookie(read, cookie),
+    redir: readRedir(read),
     tls: tls ? checkTls : undefined,
     checkTls,
     ...health,

@@ -91,6 +91,28 @@ export function readRedirect<Context extends RequestContext>(
   };
 }
 
+/** Reads a server's `redir`. */
+export function readRedir(read: OptionReader): string | undefined {
+  return read.string('redir', {
+    default: undefined,
+    allowed: "what goes before the target: 'http://images.example', without blanks and control characters",
+    test: /^[\x21-\x7e]+$/,
+  });
+}
+
+/**
+ * Sends the client to a server itself.
+ * @param target as it would be sent to the server
+ * @see HAProxy http_ana.c:http_perform_server_redirect
+ */
+export function redirectToServer(prefix: string, target: string): Ruling {
+  const headers: Answer['headers'] = [
+    ['location', prefixed(prefix, target)],
+    ['cache-control', 'no-cache'],
+  ];
+  return { flags: 'LC', status: 302, headers, body: Buffer.alloc(0), tarpit: false };
+}
+
 function readKind(read: Reader): (typeof KINDS)[number] | undefined {
   const [kind, second] = KINDS.filter((name) => read.has(name));
   if (second) read.reject(second, `a redirect has one of ${KINDS.join(', ')}`);
@@ -143,8 +165,12 @@ function locationOf<Context extends RequestContext>(
   if (kind === 'location') return keepQuery && query !== '' ? withQuery(text, query) : text;
   const own = (appendSlash && !path.endsWith('/') ? `${path}/` : path) + (dropQuery ? '' : query);
   if (kind === 'scheme') return `${text}://${clientHost((context.headers ?? {}) as FieldMap) ?? ''}${own}`;
-  // Two slashes at the beginning would name another host; to browsers a backslash is one.
-  return text === '/' ? own.replace(/^[/\\]+/, '/') : text + own;
+  return prefixed(text, own);
+}
+
+/** Two slashes at the beginning would name another host; to browsers a backslash is one. */
+function prefixed(prefix: string, target: string): string {
+  return prefix === '/' ? target.replace(/^[/\\]+/, '/') : prefix + target;
 }
 
 /** The path, and the query with its question mark. What has no path has `/`. */

@@ -46,6 +46,7 @@ test('request: told once, at the end, with all that is known', async (t) => {
     server: 'a',
     status: 200,
     flags: '--',
+    cookieFlags: '--',
     timeout: undefined,
     error: undefined,
     retries: 0,

@@ -99,6 +99,9 @@ class ScriptedAttempt implements Attempt {
   }
 }
 
+/** `d` is a backup, and nobody's cookie is `x`. */
+const COOKIES = [undefined, undefined, 'SRV=a', 'SRV=b~own; y=1', 'SRV=b', 'SRV=d', 'SRV=x'];
+
 /** A client's request, and all that came of it. */
 class Asked {
   readonly request: IncomingMessage;
@@ -108,7 +111,7 @@ class Asked {
   answers = 0;
   declined = 0;
 
-  constructor(method: string, url: string, length: number) {
+  constructor(method: string, url: string, length: number, cookie: string | undefined) {
     this.socket.once('close', () => {
       this.left = true;
     });
@@ -117,6 +120,7 @@ class Asked {
     Object.assign(this.request, { method, url, httpVersionMajor: 1, httpVersionMinor: 1, httpVersion: '1.1' });
     this.request.on('error', () => {});
     this.request.headers.host = 'front.test';
+    if (cookie !== undefined) this.request.headers.cookie = cookie;
     if (length > 0) this.request.headers['content-length'] = String(length);
     else this.request.push(null);
     this.response = new ServerResponse(this.request);
@@ -174,13 +178,20 @@ class World {
   }
 
   #options(): PoolOptions<unknown> {
+    const cookie = this.oneOf([undefined, 'SRV insert indirect', 'SRV prefix', 'SRV insert maxidle 1m']);
     return {
+      ...(cookie && { cookie }),
+      persist: this.chance(0.2),
+      forcePersist: () => this.#mischief() || this.chance(0.1),
+      ignorePersist: () => this.chance(0.1),
       servers: ['a', 'b', 'c', 'd'].map((name, index) => ({
         name,
         address: `127.0.0.1:${index + 1}`,
         maxconn: this.oneOf([1, 1, 2, 0]),
         maxqueue: this.oneOf([0, 1, 3]),
         backup: name === 'd' && this.chance(0.5),
+        ...(cookie && name !== 'c' && { cookie: name }),
+        ...(name === 'b' && this.chance(0.1) && { redir: 'http://b.example' }),
         ...(name === 'c' && { minconn: 1, maxconn: 4 }),
       })),
       fullconn: 12,
@@ -202,7 +213,7 @@ class World {
       redispatch: this.oneOf([true, false, 1, 2]),
       retryNonIdempotent: this.chance(0.3),
       ...(this.chance(0.4) && { retryBudget: { ratio: 0.1, minPerSecond: 1 } }),
-      ...(this.chance(0.7) && { hedge: { after: '25ms', max: this.oneOf([1, 3]), budget: 1 } }),
+      ...(this.chance(0.7) && { hedge: { after: '25ms', max: this.oneOf([1, 3, 3]), budget: 1 } }),
       useServer: ({ url }) => {
         this.#mischief();
         if (url === '/promise') return Promise.reject(new Error('async by mistake')) as never;
@@ -264,7 +275,7 @@ class World {
   ask(): void {
     const length = this.oneOf([0, 0, 4]);
     const url = this.oneOf(['/', '/x', '/y', '/long/one', '/to-a', '/to-b', '/promise']);
-    const asked = new Asked(this.oneOf(['GET', 'GET', 'PUT', 'POST']), url, length);
+    const asked = new Asked(this.oneOf(['GET', 'GET', 'PUT', 'POST']), url, length, this.oneOf(COOKIES));
     this.asked.push(asked);
     if (length > 0 && this.chance(0.9))
       this.later(0, 80, () => {
@@ -292,7 +303,10 @@ class World {
     this.#controllers.push(controller);
     this.pending++;
     this.pool
-      .acquire({ url }, { signal: controller.signal, timeout: this.oneOf([10, 500]) })
+      .acquire(
+        { url, headers: { cookie: this.oneOf(COOKIES) } },
+        { signal: controller.signal, timeout: this.oneOf([10, 500]) },
+      )
       .then(
         (lease) => void this.#leases.push(lease),
         (error) => assert.ok(error instanceof EvenkeelError, String(error)),
@@ -363,7 +377,7 @@ class World {
   }
 }
 
-const SEEDS = 200;
+const SEEDS = 260;
 const STEPS = 150;
 
 test(`${SEEDS} worlds: one end for each request, and nothing left behind`, async (t) => {
@@ -386,9 +400,27 @@ test(`${SEEDS} worlds: one end for each request, and nothing left behind`, async
     } catch (error) {
       throw new Error(`seed ${seed}`, { cause: error });
     }
-    for (const { flags, retries, hedges } of world.events)
-      ends.add(flags).add(`retries ${retries}`).add(`hedges ${hedges}`);
+    for (const { flags, cookieFlags, retries, hedges } of world.events)
+      ends.add(flags).add(cookieFlags).add(`retries ${retries}`).add(`hedges ${hedges}`);
   }
-  for (const end of ['--', 'SC', 'SQ', 'sQ', 'CQ', 'CH', 'KQ', 'KH', 'SD', 'PT', 'retries 3', 'hedges 3'])
+  for (const end of [
+    '--',
+    'SC',
+    'SQ',
+    'sQ',
+    'CQ',
+    'CH',
+    'KQ',
+    'KH',
+    'SD',
+    'PT',
+    'LC',
+    'VN',
+    'DI',
+    'IN',
+    'UN',
+    'retries 3',
+    'hedges 3',
+  ])
     assert.ok(ends.has(end), `no request has ended with ${end}: ${[...ends]}`);
 });

@@ -280,12 +280,7 @@ describe('a server that takes no more work', () => {
   test('one that gives up while another is balanced anew takes no slot', async () => {
     const controller = new AbortController();
     let gone = false;
-    const counter = new Counter('ab', {
-      useServer: ({ url }) => {
-        if (gone) controller.abort();
-        return url?.slice(1) || undefined;
-      },
-    });
+    const counter = new Counter('ab', { balance: () => bound(() => gone && controller.abort()) });
     for (const id of ['1', '2', '3']) counter.ask(id, { url: '/a' }, id === '3' ? { signal: controller.signal } : {});
     await counter.heard();
     gone = true;
@@ -477,15 +472,17 @@ test('run waits for its turn, too', async () => {
   assert.equal(await ran, 'a');
 });
 
-/** `/b` belongs to `b` while that is there. */
-function bound() {
+/** `/b` belongs to `b` while that is there. @param picking is called at each choice */
+function bound(picking: () => void = () => {}) {
   const all: ServerView[] = [];
   return {
     add: (server: ServerView) => void all.push(server),
     remove: (server: ServerView) => void all.splice(all.indexOf(server), 1),
     reweigh: () => {},
-    pick: ({ url }: RequestContext) =>
-      all.find(({ name }) => name === url?.slice(1)) ?? all.find((server) => !server.saturated),
+    pick({ url }: RequestContext) {
+      picking();
+      return all.find(({ name }) => name === url?.slice(1)) ?? all.find((server) => !server.saturated);
+    },
   };
 }
 
@@ -493,12 +490,7 @@ describe('functions of the user that reach back into the pool', () => {
   test('who leaves while the queue of a server is redistributed has left', async () => {
     const second = new AbortController();
     let moving = false;
-    const counter = new Counter('ab', {
-      useServer: (context) => {
-        if (moving) second.abort();
-        return useServer(context);
-      },
-    });
+    const counter = new Counter('ab', { balance: () => bound(() => moving && second.abort()) });
     for (const id of ['1', '2']) counter.ask(id);
     counter.ask('first', { url: '/b' });
     counter.ask('second', { url: '/b' }, { signal: second.signal });

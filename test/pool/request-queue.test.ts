@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { priorityFrom } from '#src/pool/priority.ts';
 import { queueKey, RequestQueue, Waiter } from '#src/pool/request-queue.ts';
 
-const OWNER = { onTurn: () => {}, onRefused: () => {}, chooseAnew: () => assert.fail('not asked') };
+const OWNER = { forced: false, onTurn: () => {}, onRefused: () => {}, chooseAnew: () => assert.fail('not asked') };
 
 const priority = fc.record({ class: fc.integer({ min: -3, max: 3 }), offset: fc.integer({ min: -50, max: 50 }) });
 

@@ -4,6 +4,9 @@ import type { Environment, Timer } from '#src/core/environment.ts';
 const SHORTEST_TIMER_MS = 1;
 const LONGEST_TIMER_MS = 2_147_483_647;
 
+/** 2026-01-01, when every virtual clock begins. */
+const EPOCH_MS = 1_767_225_600_000;
+
 interface Entry {
   readonly at: number;
   /** Timers due at one time fire in the order in which they were set. */
@@ -44,6 +47,10 @@ export class VirtualClock implements Environment {
 
   now(): number {
     return this.#now;
+  }
+
+  unixMs(): number {
+    return EPOCH_MS + this.#now;
   }
 
   /** Timers that will fire: set, not yet fired, not cancelled. */
