@@ -214,6 +214,7 @@ export const statusCases: readonly Case[] = [
         server: 's1',
         status: 200,
         flags: '--',
+        cookieFlags: '--',
         timeout: undefined,
         error: undefined,
         retries: 0,
