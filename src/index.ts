@@ -67,6 +67,21 @@ export type { TcpCheckOptions } from './health/tcp-check.ts';
 export type { TcpStep } from './health/tcp-steps.ts';
 export type { CookieObject, CookieOption, CookiePhrase, CookieSignOptions } from './persistence/cookie-options.ts';
 export type { CookieFlag, CookieMode } from './persistence/cookie-phrase.ts';
+export { StickTable } from './persistence/stick-table.ts';
+export type { EntryCount, StickTableOptions } from './persistence/stick-table-options.ts';
+export type { StoredDataWord } from './persistence/stored-data.ts';
+export type {
+  DatumName,
+  StickChange,
+  StickComparison,
+  StickData,
+  StickEntry,
+  StickFilter,
+  StickKey,
+  StickKeyType,
+  Tracked,
+  Tracking,
+} from './persistence/table.ts';
 export type { ErrorAnswer, ErrorFilesOption } from './pool/answers.ts';
 export type { AcquireOptions, GraceOptions, RunOptions } from './pool/call-options.ts';
 export type { Explanation, ServerLoad } from './pool/explain.ts';

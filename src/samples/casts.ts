@@ -91,7 +91,8 @@ function bytesOfText(text: string): Buffer {
   return Buffer.from(text, isWide(text) ? 'utf8' : 'latin1');
 }
 
-function integerOfText(text: string): number | bigint | undefined {
+/** The integer of 64 bits that a text is, as a bigint where a number would not be exact. */
+export function integerOfText(text: string): number | bigint | undefined {
   if (!/^[+-]?\d{1,19}$/.test(text)) return undefined;
   const value = Number(text);
   if (Number.isSafeInteger(value)) return value;

@@ -1,0 +1,45 @@
+import { atOnce } from '../core/at-once.ts';
+import { ConfigError } from '../core/errors.ts';
+import { show } from '../core/options.ts';
+import { type EntryStore, NONE } from './entry-store.ts';
+import { type DataNames, snapshot } from './entry-view.ts';
+import type { KeyFormat } from './stick-key.ts';
+import type { StickComparison, StickFilter } from './table.ts';
+
+/** Whether the entry of a slot is chosen. What a user's function throws comes out of it. */
+export type SlotFilter = (slot: number, now: number) => boolean;
+
+const OPERATORS: Readonly<Record<StickComparison['op'], (a: number, b: number) => boolean>> = {
+  eq: (a, b) => a === b,
+  ne: (a, b) => a !== b,
+  le: (a, b) => a <= b,
+  ge: (a, b) => a >= b,
+  lt: (a, b) => a < b,
+  gt: (a, b) => a > b,
+};
+
+/** @throws {ConfigError} for what is no filter, or compares what is not stored */
+export function slotFilter(
+  filter: StickFilter | undefined,
+  store: EntryStore,
+  names: DataNames,
+  format: KeyFormat,
+): SlotFilter {
+  if (filter === undefined) return () => true;
+  if (typeof filter === 'function')
+    return (slot, now) => slot !== NONE && Boolean(atOnce(filter(snapshot(store, names, format, slot, now))));
+  const { data, op, value } = (typeof filter === 'object' && filter) || ({} as Partial<StickComparison>);
+  const column = typeof data === 'string' ? names.column(data) : undefined;
+  const compare = typeof op === 'string' && Object.hasOwn(OPERATORS, op) ? OPERATORS[op] : undefined;
+  if (column === undefined)
+    throw wrong('filter.data', data, `${show(data)} is not stored by this table; stored: ${names.names.join(', ')}`);
+  if (compare === undefined)
+    throw wrong('filter.op', op, `${show(op)} is not allowed; allowed: ${Object.keys(OPERATORS).join(', ')}`);
+  if (typeof value !== 'number' || Number.isNaN(value))
+    throw wrong('filter.value', value, `${show(value)} is not allowed; allowed: a number`);
+  return (slot, now) => compare(column.read(slot, now), value);
+}
+
+function wrong(path: string, value: unknown, message: string): ConfigError {
+  return new ConfigError([{ path, value, message }]);
+}
