@@ -67,11 +67,23 @@ export type { TcpCheckOptions } from './health/tcp-check.ts';
 export type { TcpStep } from './health/tcp-steps.ts';
 export type { CookieObject, CookieOption, CookiePhrase, CookieSignOptions } from './persistence/cookie-options.ts';
 export type { CookieFlag, CookieMode } from './persistence/cookie-phrase.ts';
+export type {
+  StickPhrase,
+  StickResponseContext,
+  StickRule,
+  StickRuleObject,
+  TablesOption,
+} from './persistence/stick-options.ts';
 export { StickTable } from './persistence/stick-table.ts';
 export type { EntryCount, StickTableOptions } from './persistence/stick-table-options.ts';
 export type { StoredDataWord } from './persistence/stored-data.ts';
 export type {
+  ArrayName,
+  CounterName,
   DatumName,
+  OperatorTable,
+  RateName,
+  RequestTable,
   StickChange,
   StickComparison,
   StickData,
@@ -79,6 +91,7 @@ export type {
   StickFilter,
   StickKey,
   StickKeyType,
+  Table,
   Tracked,
   Tracking,
 } from './persistence/table.ts';

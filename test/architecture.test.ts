@@ -35,13 +35,16 @@ const MAY_ALSO_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Runtime packages, and which files may import each; everything else comes from Node itself. */
 const PACKAGES: Readonly<Record<string, RegExp>> = {
-  eventemitter3: /^src\/(core|pool)\//,
+  eventemitter3: /^src\/(core|pool|redis)\//,
   'http-proxy-3': /^src\/forward\/http-proxy-engine\.ts$/,
   'lru-cache': /^src\//,
 };
 
 /** An optional peer: its types only, in its own adapter. */
-const PEERS: Readonly<Record<string, RegExp>> = { fastify: /^src\/adapters\/fastify\.ts$/ };
+const PEERS: Readonly<Record<string, RegExp>> = {
+  fastify: /^src\/adapters\/fastify\.ts$/,
+  redis: /^src\/redis\//,
+};
 
 const MAX_LINES = 400;
 

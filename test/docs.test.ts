@@ -51,6 +51,7 @@ const GROUPS: readonly Group[] = [
   { interfaces: ['RetryAfterOptions'], prefix: 'outlier.honorRetryAfter.', path: 'outlier.honorRetryAfter' },
   { interfaces: ['CookieObject'], prefix: 'cookie.', path: 'cookie' },
   { interfaces: ['CookieSignOptions'], prefix: 'cookie.sign.', path: 'cookie.sign' },
+  { interfaces: ['StickTableOptions'], prefix: 'stickTable.', path: 'stickTable' },
   { interfaces: ['HttpProxyOptions'], prefix: 'httpProxy.', path: 'httpProxy' },
   { interfaces: ['MiddlewareOptions', 'UpgradeOptions'], prefix: '', path: undefined },
   { interfaces: ['FastifyMountOptions'], prefix: '', path: undefined },

@@ -108,21 +108,32 @@ export interface Tracking {
 }
 
 /**
- * A table that stick rules and `track` rules use, on the path of a request. What must ask another machine gives promises;
- * the pool waits for them for `timeout.stick`, and does without where they reject. A key that the table's type cannot be
- * made of is never an error: there is no such entry.
+ * A table that stick rules and `track` rules use, on the path of a request. Only `lookup` may have to be waited for: what else
+ * must reach another machine does so by itself, afterwards. A key that the table's type cannot be made of is never an error:
+ * there is no such entry.
  */
 export interface RequestTable {
   readonly type: StickKeyType;
-  /** The server of a key. The entry counts as used: its time begins anew. HAProxy: `stick match`. */
+  /**
+   * The server of a key. The entry counts as used: its time begins anew. What must ask another machine gives a promise, which
+   * the pool waits for at most for `timeout.stick`, and does without where it rejects. HAProxy: `stick match`.
+   */
   lookup(key: StickKey): string | undefined | Promise<string | undefined>;
-  /** Makes a key stick to a server. HAProxy: `stick store-request`. @returns whether the table took it */
-  store(key: StickKey, server: string): boolean | Promise<boolean>;
+  /** The server of a key as far as it is known here, for who cannot wait any more. Without it: as `lookup` never waits. */
+  recall?(key: StickKey): string | undefined;
+  /**
+   * Makes a key stick to a server. HAProxy: `stick store-request`.
+   * @param known the server that `lookup` gave before: where several processes share a table, whoever knows no better than
+   * that does not take the place of a choice that another one has made meanwhile
+   */
+  store(key: StickKey, server: string, known?: string): void;
   /**
    * Tracks an entry, which is made if need be: `conn_cnt`, `conn_rate`, `conn_cur`. HAProxy: `http-request track-sc0`.
    * @returns `undefined`: no such key, or no room
    */
-  track(key: StickKey): Tracking | undefined | Promise<Tracking | undefined>;
+  track(key: StickKey): Tracking | undefined;
+  /** What rules see of a request that tracks nothing: every number is 0. */
+  readonly untracked: Tracked;
 }
 
 /** A table as an operator uses it: HAProxy's `show table`, `set table` and `clear table`. Reading refreshes nothing. */

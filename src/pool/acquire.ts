@@ -24,8 +24,10 @@ export function tryAcquireSlot(
 ): LeaseSlot | undefined {
   if (core.refusal()) return undefined;
   core.limits.enter();
-  const place = placeFor(core, context, avoid, seekerOf(core, context));
-  if (!(place instanceof EvenkeelError || place instanceof RequestQueue)) return new LeaseSlot(core, place);
+  const seeker = seekerOf(core, context);
+  if (seeker.bond) core.persistence?.lookUpNow(context, seeker.bond);
+  const place = placeFor(core, context, avoid, seeker);
+  if (!(place instanceof EvenkeelError || place instanceof RequestQueue)) return slotOf(core, place, seeker);
   core.limits.leave();
   return undefined;
 }
@@ -40,19 +42,46 @@ export function acquireLease(
   request: AcquireRequest,
   lend: (slot: LeaseSlot) => Lease,
 ): Lease | Promise<Lease> {
-  const { signal, context, avoid } = request;
+  const { signal, context } = request;
   if (signal?.aborted) throw aborted(signal);
   const refusal = core.refusal();
   if (refusal) throw refusal;
   // It counts before it chooses: servers may have more slots for it.
   core.limits.enter();
   const seeker = seekerOf(core, context);
-  const place = placeFor(core, context, avoid, seeker);
+  const looking = seeker.bond && core.persistence?.lookUp(context, seeker.bond);
+  if (!looking) return placed(core, request, seeker, lend);
+  return looking.then(() => {
+    if (signal?.aborted) throw left(core, aborted(signal));
+    if (core.closed) throw left(core, new EvenkeelError('EK_CLOSED'));
+    return placed(core, request, seeker, lend);
+  });
+}
+
+function placed(
+  core: PoolCore,
+  request: AcquireRequest,
+  seeker: Seeker,
+  lend: (slot: LeaseSlot) => Lease,
+): Lease | Promise<Lease> {
+  const place = placeFor(core, request.context, request.avoid, seeker);
   if (place instanceof RequestQueue) {
     if (!core.admission.full) return new Acquisition(core, request, seeker, place, lend).lease;
-  } else if (!(place instanceof EvenkeelError)) return lend(new LeaseSlot(core, place));
+  } else if (!(place instanceof EvenkeelError)) return lend(slotOf(core, place, seeker));
+  throw left(core, place instanceof EvenkeelError ? place : new EvenkeelError('EK_QUEUE_FULL'));
+}
+
+/** It waits for nothing any more, and gets nothing. */
+function left(core: PoolCore, error: EvenkeelError): EvenkeelError {
   core.limits.leave();
-  throw place instanceof EvenkeelError ? place : new EvenkeelError('EK_QUEUE_FULL');
+  core.tell();
+  return error;
+}
+
+/** Takes a slot of the server, and has tables told of it. */
+function slotOf(core: PoolCore, server: BackendServer, { bond }: Seeker): LeaseSlot {
+  if (bond) core.persistence?.store(server, bond, undefined);
+  return new LeaseSlot(core, server);
 }
 
 function seekerOf({ persistence }: PoolCore, context: RequestContext): Seeker {
@@ -118,14 +147,12 @@ class Acquisition implements Queued, Abortable {
 
   onTurn(server: BackendServer): void {
     this.#forget();
-    this.#resolve(this.#lend(new LeaseSlot(this.#core, server)));
+    this.#resolve(this.#lend(slotOf(this.#core, server, this.#seeker)));
   }
 
   onRefused(error: EvenkeelError): void {
     this.#forget();
-    this.#core.limits.leave();
-    this.#core.tell();
-    this.#reject(error);
+    this.#reject(left(this.#core, error));
   }
 
   onAbort(signal: AbortSignal): void {

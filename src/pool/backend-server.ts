@@ -23,6 +23,8 @@ export class BackendServer extends Server implements Endpoint {
   readonly cookie: string | undefined;
   /** What stands before a target that its clients are to fetch from it themselves. HAProxy: `redir`. */
   readonly redir: string | undefined;
+  /** No table is told of it. HAProxy: `non-stick`. */
+  readonly nonStick: boolean;
   /** What waits for it, and for no other. */
   readonly line: RequestQueue;
   /** HAProxy: `on-marked-down shutdown-sessions`. */
@@ -41,6 +43,7 @@ export class BackendServer extends Server implements Endpoint {
     this.track = options.track;
     this.cookie = options.cookie;
     this.redir = options.redir;
+    this.nonStick = options.nonStick;
     this.health = {
       ...options,
       target: {

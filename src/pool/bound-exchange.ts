@@ -9,11 +9,14 @@ import type { BackendServer } from './backend-server.ts';
 import type { Seeker } from './choice.ts';
 import type { Binding, Bond } from './persistence.ts';
 import { Reception } from './reception.ts';
+import { fieldsOf } from './rule-fields.ts';
 
 /** What keeps a request's client on its server: looked at before the choice, and told to the client with the answer. */
 export abstract class BoundExchange extends Reception implements Seeker {
   bond: Bond | undefined = undefined;
   binding: Binding = 'none';
+  /** It waits for what a table asks of another machine. */
+  protected awaitsTable = false;
   #deed: CookieDeed = 'N';
 
   /** Finds the request a server. */
@@ -34,17 +37,41 @@ export abstract class BoundExchange extends Reception implements Seeker {
 
   protected choose(): void {
     const { persistence } = this.core;
-    if (persistence) {
-      this.bond = persistence.bind(this);
-      const { visit } = this.bond;
-      if (visit && visit.forwarded !== this.headers.cookie) this.headers = { ...this.headers, cookie: visit.forwarded };
+    if (!persistence) {
+      this.findPlace();
+      return;
     }
+    const bond = persistence.bind(this);
+    this.bond = bond;
+    const looking = persistence.lookUp(this, bond);
+    if (looking) this.#await(looking);
+    else this.#bound(bond);
+  }
+
+  #await(looking: Promise<void>): void {
+    this.awaitsTable = true;
+    looking.then(() => {
+      this.awaitsTable = false;
+      if (!this.over) this.#bound(this.bond as Bond);
+    });
+  }
+
+  #bound({ visit }: Bond): void {
+    if (visit && visit.forwarded !== this.headers.cookie) this.headers = { ...this.headers, cookie: visit.forwarded };
     this.findPlace();
   }
 
   /** What binds it to its server is what HAProxy calls direct. */
   get #direct(): boolean {
-    return this.binding === 'rule' || this.binding === 'cookie';
+    return this.binding === 'rule' || this.binding === 'cookie' || this.binding === 'stick';
+  }
+
+  /** A server answers: tables are told. */
+  protected storeIn(server: BackendServer, { status, headers }: MutableHead): void {
+    const { bond } = this;
+    if (!bond) return;
+    const responseOf = () => ({ ...this.context, response: { status, headers: fieldsOf(headers) } });
+    this.core.persistence?.store(server, bond, responseOf);
   }
 
   /**

@@ -52,7 +52,7 @@ export class Choice {
   first(context: RequestContext, seeker: Seeker): Place {
     const { bond, preferred } = seeker;
     const bound = bond?.server;
-    if (bound && this.#persistence?.accepts(bound, bond)) {
+    if (bond?.by && bound && this.#persistence?.accepts(bound, bond)) {
       seeker.binding = bond.by;
       const place = bound.redir !== undefined && seeker.redirectable ? bound : placeAt(bound);
       if (place) return place;

@@ -5,10 +5,13 @@ import type { RequestContext } from '../core/context.ts';
 import type { Arrival, ClientRequest, ClientResponse } from '../core/exchange.ts';
 import { RequestBody } from '../forward/body-replay.ts';
 import type { FieldMap } from '../http1/request-head.ts';
+import type { Tracked } from '../persistence/table.ts';
 import type { Leaver } from './client-sessions.ts';
 import type { PoolCore } from './pool-core.ts';
+import type { KeyPlan } from './pool-tables.ts';
 import type { Priority } from './priority.ts';
 import { isIdempotent } from './request-intake.ts';
+import { NOTHING_TRACKED, RequestTracks } from './request-tracks.ts';
 import type { RequestTimeouts } from './resolve-options.ts';
 import type { Treatment } from './rule-treatment.ts';
 
@@ -39,6 +42,9 @@ export abstract class ClientExchange implements RequestContext, Leaver, Treatmen
   timeouts: RequestTimeouts;
   priority: Priority | undefined = undefined;
   l7RetryDisabled = false;
+  /** Where rules have it counted; `undefined`: nowhere. */
+  protected tracks: RequestTracks | undefined = undefined;
+  protected tracked: Tracked = NOTHING_TRACKED;
 
   constructor(core: PoolCore, request: ClientRequest, response: ClientResponse, arrival: Arrival) {
     this.core = core;
@@ -54,6 +60,12 @@ export abstract class ClientExchange implements RequestContext, Leaver, Treatmen
   }
 
   abstract onClientGone(): void;
+
+  track(plan: KeyPlan, context: RequestContext): Tracked {
+    this.tracks ??= new RequestTracks();
+    this.tracked = this.tracks.begin(plan, context, this.core.tables);
+    return this.tracked;
+  }
 
   // RequestContext
   get bodyStart(): string | undefined {

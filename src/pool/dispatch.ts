@@ -66,6 +66,8 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.#hedges?.onResponse();
     // A time-out middleware, say, may have answered meanwhile.
     if (this.clientResponse.headersSent || this.clientResponse.destroyed) return { kind: 'client-gone', flags: 'CH' };
+    this.tracks?.answered(head.status);
+    this.storeIn(server as BackendServer, head);
     const ruled = this.core.options.responseRules && this.applyResponseRules(head);
     const refused = ruled ?? this.keepClient(head, server as BackendServer);
     if (!refused) this.body.forget();
@@ -111,7 +113,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     if (this.clientResponse.headersSent) {
       cutResponse(this.clientResponse);
       this.settle(this.clientResponse.statusCode, 'sD', 'total');
-    } else this.fail(overdue(waited ? 'Q' : this.#phase, this.#server?.name));
+    } else this.fail(overdue(waited || this.awaitsTable ? 'Q' : this.#phase, this.#server?.name));
   }
 
   /** Where it stands, as long as the client has no head: request, connection, response head. */
@@ -369,6 +371,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.body.forget();
     this.releaseSlot();
     this.#hedges?.end();
+    this.tracks?.end(flags, this.bytesIn, this.bytesOut);
     this.core.sessions.leave(this.session, this);
     this.core.ended(this);
     if (!this.core.hearsRequests) return;

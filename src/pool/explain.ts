@@ -23,8 +23,8 @@ export interface ServerLoad {
 export interface Explanation {
   /** Which group has its turn; `none`: no server is usable. */
   readonly group: 'active' | 'backup' | 'none';
-  /** What decides: `useServer`, the request's cookie, or the algorithm; `custom` is a scheduler of the user's. */
-  readonly by: 'useServer' | 'cookie' | AlgorithmName | 'custom';
+  /** What decides: `useServer`, the request's cookie, a stick table, or the algorithm; `custom` is a scheduler of the user's. */
+  readonly by: 'useServer' | 'cookie' | 'stick' | AlgorithmName | 'custom';
   /**
    * Name of the server that a request with this context would be sent to. `undefined`: there is none with room, or it cannot be
    * told without a turn being taken: `random`, `peak-ewma`, `roundrobin` past a full server.
@@ -42,6 +42,8 @@ export interface Explanation {
   readonly loads: Readonly<Record<string, ServerLoad>>;
 }
 
+const BONDS = { rule: 'useServer', cookie: 'cookie', stick: 'stick' } as const;
+
 export function explain(core: PoolCore, monitor: Monitor, context: RequestContext): Explanation {
   const { balancer, environment, options } = core;
   const { servers, usableCount } = balancer;
@@ -56,6 +58,7 @@ export function explain(core: PoolCore, monitor: Monitor, context: RequestContex
     else excluded.push(Object.freeze({ server: server.name, reason }));
   }
   const bond = core.persistence?.bind(context);
+  if (bond) core.persistence?.peek(context, bond);
   const bound = bond && boundServer(bond);
   const server = bound ?? balancer.peek(context);
   const refused = server?.saturated && server.queueFull;
@@ -64,7 +67,7 @@ export function explain(core: PoolCore, monitor: Monitor, context: RequestContex
   const loads = Object.fromEntries(servers.map((each) => [each.name, loadOf(each)]));
   return Object.freeze({
     group,
-    by: bound && bond ? (bond.by === 'cookie' ? 'cookie' : 'useServer') : options.balance.name,
+    by: bound && bond?.by ? BONDS[bond.by] : options.balance.name,
     chosen: refused ? undefined : server?.name,
     waits: server?.saturated === true && !refused,
     hash: hash && Object.freeze(hash),

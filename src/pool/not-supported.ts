@@ -1,7 +1,7 @@
 /** Pool options that HAProxy has and we have not, with the words of its manual. */
 export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fromEntries(
   [
-    ...['stick', 'stickTable', 'maxKeepAliveQueue', 'preferLastServer', 'abortonclose'],
+    ...['maxKeepAliveQueue', 'preferLastServer', 'abortonclose'],
     ...['logHealthChecks', 'httpCheck', 'tcpCheck', 'originalto', 'httpSendNameHeader', 'source', 'uniqueIdFormat'],
     ...[
       'mode',
@@ -32,7 +32,6 @@ export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.
       'sslMinVer',
       'sslMaxVer',
       'tfo',
-      'nonStick',
     ],
   ].map((key) => [key, `not supported (HAProxy: ${keyword(key)})`]),
 );
@@ -41,7 +40,6 @@ export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.
 export const NOT_SUPPORTED_TIMEOUTS: Readonly<Record<string, string>> = {
   httpRequest: "not supported (HAProxy: timeout http-request): Node's server has headersTimeout and requestTimeout",
   httpKeepAlive: "not supported (HAProxy: timeout http-keep-alive): Node's server has keepAliveTimeout",
-  stick: 'not supported: there are no stick tables yet',
 };
 
 function keyword(key: string): string {

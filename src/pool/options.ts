@@ -6,6 +6,9 @@ import type { HealthchecksOption, HttpchkOption } from '../health/index.ts';
 import type { OutlierOptions } from '../health/outlier-options.ts';
 import type { HealthOptions } from '../health/settings.ts';
 import type { CookieOption } from '../persistence/cookie-options.ts';
+import type { StickRule, TablesOption } from '../persistence/stick-options.ts';
+import type { StickTableOptions } from '../persistence/stick-table-options.ts';
+import type { Table } from '../persistence/table.ts';
 import type { HashPreserveAffinity, HashTypeOption } from '../schedulers/hash-type.ts';
 import type { BalanceOption } from '../schedulers/index.ts';
 import type { HashKey } from '../servers/server.ts';
@@ -44,6 +47,8 @@ export interface DefaultServerOptions extends HealthOptions, TlsOptions {
   readonly cookie?: string;
   /** Sends clients here themselves: GET and HEAD are answered with 302, and this before their target as the `Location`; `/` puts nothing there. Default: none. HAProxy: `redir`. */
   readonly redir?: string;
+  /** Stick tables are not told of it: clients that it served are balanced anew. Default: false. HAProxy: `non-stick`. */
+  readonly nonStick?: boolean;
   /** What its place among hashes is made from. Default: the pool's. HAProxy: `hash-key`. */
   readonly hashKey?: HashKey;
   /** Most idle connections kept; -1 is no limit, 0 keeps none. Default: -1. HAProxy: `pool-max-conn`. */
@@ -90,6 +95,8 @@ export interface TimeoutOptions {
   readonly tarpit?: Duration;
   /** For all of a request, from its arrival to the end of its response: queues, attempts and bodies; upgraded connections aside. Default: Infinity. */
   readonly total?: Duration;
+  /** For what stick tables ask of another machine, before a server is chosen without. Default: 50ms. */
+  readonly stick?: Duration;
   /** For the answer to a health check, once connected. Default: the check's interval. HAProxy: `timeout check`. */
   readonly check?: Duration;
 }
@@ -151,6 +158,12 @@ export interface PoolOptions<R = unknown> {
   readonly ignorePersist?: (context: RequestContext<R>) => boolean;
   /** Answers 502 in place of a response that sets a cookie and that a cache might keep. Default: false. HAProxy: `option checkcache`. */
   readonly checkcache?: boolean;
+  /** The table that stick rules and `track` use where they name no other. Default: none. HAProxy: `stick-table`. */
+  readonly stickTable?: StickTableOptions | Table;
+  /** More tables, by name; several pools may be given the same one. Default: none. HAProxy: `stick-table` of other backends. */
+  readonly tables?: TablesOption;
+  /** Keeps clients on their servers by tables. Default: none. HAProxy: `stick`. */
+  readonly stick?: readonly StickRule<R>[];
   /** The servers; an address stands for a server with nothing else said. Default: none. HAProxy: `server`. */
   readonly servers?: readonly (string | ServerOptions)[];
   /** What holds for every server that does not say otherwise. HAProxy: `default-server`. */

@@ -5,30 +5,50 @@ import { show } from '../core/options.ts';
 import { CookiePersistence, type CookieVisit } from '../persistence/cookie.ts';
 import { CookieServers } from '../persistence/cookie-servers.ts';
 import { dynamicCookie } from '../persistence/dynamic-cookie.ts';
+import type { StickResponseContext } from '../persistence/stick-options.ts';
+import { type Patience, type PendingStore, StickRules, type StickVisit } from '../persistence/stick-rules.ts';
 import type { BackendServer } from './backend-server.ts';
+import type { PoolTables } from './pool-tables.ts';
 import type { ResolvedPool } from './resolve-options.ts';
 
-/** What keeps a request on the server that it has: `useServer`, its cookie, or its client being authenticated there. */
-export type Binding = 'none' | 'rule' | 'cookie' | 'session';
+/** What binds a request to a server before its choice: `useServer`, its cookie, a stick table. HAProxy: SF_DIRECT. */
+export type DirectBinding = 'rule' | 'cookie' | 'stick';
+
+/** What keeps a request on the server that it has; `session`: its client is authenticated there. */
+export type Binding = DirectBinding | 'session' | 'none';
 
 /** What is known of a request that may bind it to a server. */
-export class Bond {
+export class Bond implements StickVisit {
   /** It goes to its server even if that is down, and to no other. HAProxy: `force-persist`. */
   readonly forced: boolean;
   /** Its cookie is not looked at, and none is set. HAProxy: `ignore-persist`. */
   readonly ignored: boolean;
   /** Where it belongs, and by what. */
   server: BackendServer | undefined = undefined;
-  by: Binding = 'none';
+  by: DirectBinding | undefined = undefined;
   /** What its cookie has led to. */
   visit: CookieVisit<BackendServer> | undefined = undefined;
 
-  constructor(forced: boolean, ignored: boolean) {
+  /** What tables are told once a server answers. */
+  readonly stores: PendingStore[] = [];
+  readonly #persistence: Persistence;
+
+  constructor(persistence: Persistence, forced: boolean, ignored: boolean) {
+    this.#persistence = persistence;
     this.forced = forced;
     this.ignored = ignored;
   }
 
-  bindTo(server: BackendServer, by: Binding): void {
+  get assigned(): boolean {
+    return this.server !== undefined;
+  }
+
+  offer(name: string): void {
+    const server = this.#persistence.find(name);
+    if (server && this.#persistence.accepts(server, this)) this.bindTo(server, 'stick');
+  }
+
+  bindTo(server: BackendServer, by: DirectBinding): void {
     this.server = server;
     this.by = by;
   }
@@ -36,32 +56,40 @@ export class Bond {
 
 /** What a persistence is set up with. */
 export interface PersistenceParts {
-  readonly options: Pick<ResolvedPool, 'useServer' | 'cookie' | 'persist' | 'forcePersist' | 'ignorePersist'>;
+  readonly options: Pick<
+    ResolvedPool,
+    'useServer' | 'cookie' | 'persist' | 'forcePersist' | 'ignorePersist' | 'stick' | 'timeoutStickMs'
+  >;
+  readonly tables: PoolTables;
   readonly environment: Environment;
   /** A function of the user's threw. */
   readonly report: (sample: string, error: unknown) => void;
 }
 
 /**
- * Which server a request belongs to before balancing is asked: the one that `useServer` names, else the one that its cookie does.
- * @see HAProxy stream.c:process_server_rules, http_ana.c:http_manage_client_side_cookies
+ * Which server a request belongs to before balancing is asked: the one that `useServer` names, else the one that its cookie does,
+ * else the one that a stick table has for it.
+ * @see HAProxy stream.c:process_server_rules, http_ana.c:http_manage_client_side_cookies, stream.c:process_sticking_rules
  */
 export class Persistence {
   readonly cookies: CookiePersistence<BackendServer> | undefined;
+  readonly #stick: StickRules | undefined;
   readonly #parts: PersistenceParts;
   readonly #byName = new Map<string, BackendServer>();
 
   private constructor(parts: PersistenceParts) {
-    const { options, environment } = parts;
+    const { options, environment, tables, report } = parts;
     this.#parts = parts;
     this.cookies =
       options.cookie && new CookiePersistence(options.cookie, new CookieServers(), () => unixSeconds(environment));
+    if (options.stick.length > 0)
+      this.#stick = new StickRules(options.stick, (table) => tables.resolve(table), tables.samples, report);
   }
 
   /** `undefined` where no option binds a request to a server. */
   static of(parts: PersistenceParts): Persistence | undefined {
-    const { useServer, cookie } = parts.options;
-    return useServer || cookie ? new Persistence(parts) : undefined;
+    const { useServer, cookie, stick } = parts.options;
+    return useServer || cookie || stick.length > 0 ? new Persistence(parts) : undefined;
   }
 
   add(server: BackendServer): void {
@@ -81,11 +109,15 @@ export class Persistence {
     return dynamicCookie(cookie.dynamicKey, address.host, address.port);
   }
 
-  /** Looks where a request belongs. */
+  find(name: string): BackendServer | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** Looks where a request belongs, but for tables. */
   bind(context: RequestContext): Bond {
     const { options } = this.#parts;
     const forced = this.#holds('forcePersist', context);
-    const bond = new Bond(forced, !forced && this.#holds('ignorePersist', context));
+    const bond = new Bond(this, forced, !forced && this.#holds('ignorePersist', context));
     const named = this.#named(context, bond);
     if (named) bond.bindTo(named, 'rule');
     bond.visit = this.cookies?.read(cookieOf(context), {
@@ -95,6 +127,47 @@ export class Persistence {
     });
     if (bond.visit?.server) bond.bindTo(bond.visit.server, 'cookie');
     return bond;
+  }
+
+  /**
+   * Looks in tables where a request belongs, and notes what they are to be told.
+   * @returns resolves once all is known that will be, at most after `timeout.stick`; `undefined`: it is now
+   */
+  lookUp(context: RequestContext, bond: Bond): Promise<void> | undefined {
+    return this.#stick?.match(context, bond, this.#patience());
+  }
+
+  /** As `lookUp`, for who cannot wait: what other machines know is left out. */
+  lookUpNow(context: RequestContext, bond: Bond): void {
+    this.#stick?.match(context, bond, undefined);
+  }
+
+  /** As `lookUpNow`, and no entry counts as used. */
+  peek(context: RequestContext, bond: Bond): void {
+    this.#stick?.peek(context, bond);
+  }
+
+  /** A server answers a request, or work begins on it: tables are told. @param responseOf called where rules read responses */
+  store(server: BackendServer, bond: Bond, responseOf: (() => StickResponseContext) | undefined): void {
+    const stick = this.#stick;
+    if (!stick || server.nonStick) return;
+    stick.store(server.name, bond, stick.readsResponses ? responseOf?.() : undefined);
+  }
+
+  /** All that one request waits for ends with its time. */
+  #patience(): Patience {
+    const { environment, options } = this.#parts;
+    const until = environment.now() + options.timeoutStickMs;
+    return (found) =>
+      new Promise((resolve) => {
+        const late = environment.setTimer(() => resolve(undefined), Math.max(0, until - environment.now()), true);
+        found
+          .catch(() => undefined)
+          .then((server) => {
+            late.cancel();
+            resolve(server);
+          });
+      });
   }
 
   /** Whether the server that a request belongs to takes it. */

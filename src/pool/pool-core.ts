@@ -27,6 +27,7 @@ import { outlierEvents } from './health-reports.ts';
 import { Hedging } from './hedging.ts';
 import type { LeaseSlot } from './lease.ts';
 import { Persistence } from './persistence.ts';
+import { PoolTables } from './pool-tables.ts';
 import { type Priority, priorityFrom } from './priority.ts';
 import type { ResolvedPool } from './resolve-options.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -52,6 +53,7 @@ export class PoolCore {
   readonly limits: DynamicLimits;
   readonly admission: Admission;
   readonly choice: Choice;
+  readonly tables: PoolTables;
   /** `undefined`: nothing binds a request to a server. */
   readonly persistence: Persistence | undefined;
   readonly sessions: ClientSessions = new ClientSessions();
@@ -105,7 +107,16 @@ export class PoolCore {
       maxQueue: options.poolMaxQueue,
       redispatch: options.retry.redispatch !== 0 && !options.persist,
     });
-    this.persistence = Persistence.of({ options, environment, report: this.reportOnce });
+    this.tables = new PoolTables(options.tables, environment, {
+      random: () => environment.random(),
+      addressOf: (context) => this.addressOf(context),
+    });
+    this.persistence = Persistence.of({
+      options,
+      tables: this.tables,
+      environment,
+      report: this.reportOnce,
+    });
     const { persistence, admission } = this;
     this.choice = new Choice({ options, balancer, persistence, shared: admission.shared });
   }

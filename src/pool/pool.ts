@@ -19,6 +19,9 @@ import { OptionReader } from '../core/options.ts';
 import { type Duration, parseDuration } from '../core/units.ts';
 import { Monitor } from '../health/monitor.ts';
 import type { HealthSettings } from '../health/settings.ts';
+import { OWN } from '../persistence/stick-options.ts';
+import type { StickTable } from '../persistence/stick-table.ts';
+import type { Table } from '../persistence/table.ts';
 import { acquireLease, tryAcquireSlot } from './acquire.ts';
 import { BackendServer } from './backend-server.ts';
 import {
@@ -277,6 +280,15 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
   /** What happened so far and how things stand: a plain frozen snapshot. Counters are named as HAProxy's CSV columns. */
   stats(): PoolStats {
     return poolStats(this.name, this.#core, this.#monitor);
+  }
+
+  /**
+   * A table of the pool's: one of `tables` by its name, or without a name its own, `stickTable`. One that the options describe
+   * is a `StickTable`; else it is the one that was given. HAProxy: `show table`, `set table`, `clear table`.
+   * @throws {ConfigError} for a name that no table has
+   */
+  table<T extends Table = StickTable>(name: string = OWN): T {
+    return this.#core.tables.resolve(name) as Table as T;
   }
 
   /**

@@ -78,7 +78,7 @@ export abstract class Reception extends AnsweredExchange {
   /** Returns `true` when a rule answers the request. */
   #applyRules(): boolean {
     const headers = copyFields(this.headers);
-    const context: RequestRuleContext = { ...this.context, headers };
+    const context: RequestRuleContext = { ...this.context, headers, tracked: this.tracked };
     const ruling = this.core.options.requestRules?.apply(context, headers, this, this.core.reportFault);
     this.headers = headers as FieldMap & IncomingHttpHeaders;
     this.ruling = ruling;
@@ -94,7 +94,8 @@ export abstract class Reception extends AnsweredExchange {
   protected applyResponseRules(head: MutableHead): Outcome | undefined {
     const { options, reportFault } = this.core;
     const response = { status: head.status, headers: fieldsOf(head.headers) };
-    this.ruling = options.responseRules?.apply({ ...this.context, response }, response.headers, this, reportFault);
+    const context = { ...this.context, response, tracked: this.tracked };
+    this.ruling = options.responseRules?.apply(context, response.headers, this, reportFault);
     if (this.over) return { kind: 'client-gone', flags: 'CH' }; // a function of the user's has ended it
     if (this.ruling) return { kind: 'ruled' };
     head.headers = listOf(response.headers, head.headers, reportFault);

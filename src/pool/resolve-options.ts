@@ -11,6 +11,7 @@ import { type OutlierSettings, readOutlier } from '../health/outlier-options.ts'
 import { type CheckSettings, readCheckSettings, refuseBesideTrack, TRACKING } from '../health/settings.ts';
 import type { ForwardingOptions } from '../http1/request-head.ts';
 import { type CookieSettings, readCookie, readServerCookie } from '../persistence/cookie-options.ts';
+import { readStick, readTables, type StickSettings, type TableSources } from '../persistence/stick-options.ts';
 import { type Balance, readBalance } from '../schedulers/index.ts';
 import { ADDRESS_FORMS, type Address, parseAddress } from '../servers/address.ts';
 import { MAX_WEIGHT } from '../servers/effective.ts';
@@ -45,6 +46,7 @@ export interface ResolvedServer extends CheckSettings, ServerSettings {
   readonly onMarkedUp: 'none' | 'shutdown-backup-sessions';
   readonly cookie: string | undefined;
   readonly redir: string | undefined;
+  readonly nonStick: boolean;
 }
 
 /** Time limits of one request, in milliseconds; `Infinity` is none. */
@@ -64,6 +66,8 @@ export interface ResolvedPool {
   readonly forcePersist: ((context: RequestContext) => boolean) | undefined;
   readonly ignorePersist: ((context: RequestContext) => boolean) | undefined;
   readonly checkcache: boolean;
+  readonly tables: TableSources;
+  readonly stick: readonly StickSettings[];
   readonly servers: readonly ResolvedServer[];
   readonly allbackups: boolean;
   readonly fullconn: number | undefined;
@@ -73,6 +77,7 @@ export interface ResolvedPool {
   readonly startOffset: number;
   readonly timeouts: RequestTimeouts;
   readonly timeoutCheckMs: number | undefined;
+  readonly timeoutStickMs: number;
   readonly disableOn404: boolean;
   readonly spreadChecks: number;
   readonly maxSpreadChecksMs: number;
@@ -141,6 +146,7 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
   const poolMaxRequests = readCount(read, 'poolMaxRequests', 1);
   const poolMaxQueue = readCount(read, 'poolMaxQueue', 0);
   const sheds = Math.min(poolMaxRequests, poolMaxQueue) < Number.POSITIVE_INFINITY;
+  const tables = readTables(read);
   const resolved: ResolvedPool = {
     name: read.string('name', { default: 'pool' }),
     balance,
@@ -150,6 +156,8 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     forcePersist: read.function<(context: RequestContext) => boolean>('forcePersist'),
     ignorePersist: read.function<(context: RequestContext) => boolean>('ignorePersist'),
     checkcache: read.boolean('checkcache', { default: false }),
+    tables,
+    stick: readStick(read, tables),
     servers,
     allbackups: read.boolean('allbackups', { default: false }),
     fullconn: shared.fullconn,
@@ -171,8 +179,8 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     maxBufferedBytes: read.bytes('maxBufferedBytes', { default: 67_108_864 }),
     forwarding: readForwarding(read),
     clientAddress: read.function<(request: RequestContext) => string>('clientAddress'),
-    requestRules: readRules<RequestRuleContext>(read, 'httpRequest'),
-    responseRules: readRules<ResponseRuleContext>(read, 'httpResponse'),
+    requestRules: readRules<RequestRuleContext>(read, 'httpRequest', tables),
+    responseRules: readRules<ResponseRuleContext>(read, 'httpResponse', tables),
     answers: readAnswers(read, sheds),
     monitor: readMonitor(read),
     engine: read.oneOf('engine', ['http1', 'http-proxy-3'], { default: 'http1' }),
@@ -264,6 +272,7 @@ function readSettings(
     onMarkedUp: read.oneOf('onMarkedUp', ['none', 'shutdown-backup-sessions'], { default: 'none' }),
     cookie: readServerCookie(read, cookie),
     redir: readRedir(read),
+    nonStick: read.boolean('nonStick', { default: false }),
     tls: tls ? checkTls : undefined,
     checkTls,
     ...health,
@@ -315,7 +324,7 @@ function findTwins(servers: readonly ResolvedServer[], read: OptionReader): void
   }
 }
 
-function readTimeouts(read: OptionReader): { timeouts: RequestTimeouts; timeoutCheckMs: number | undefined } {
+function readTimeouts(read: OptionReader): Pick<ResolvedPool, 'timeouts' | 'timeoutCheckMs' | 'timeoutStickMs'> {
   read.notSupported(NOT_SUPPORTED_TIMEOUTS);
   const limit = (key: keyof NonNullable<PoolOptions['timeout']>, fallback: number): number =>
     read.durationMs(key, { default: fallback, min: 1 });
@@ -331,7 +340,8 @@ function readTimeouts(read: OptionReader): { timeouts: RequestTimeouts; timeoutC
     tarpitMs: limit('tarpit', connectMs),
     totalMs: limit('total', Number.POSITIVE_INFINITY),
   };
+  const timeoutStickMs = limit('stick', 50);
   const timeoutCheckMs = read.durationMs('check', { default: undefined, min: 1, max: LONGEST_MS });
   read.rejectUnknown();
-  return { timeouts, timeoutCheckMs };
+  return { timeouts, timeoutCheckMs, timeoutStickMs };
 }

@@ -1,5 +1,9 @@
 import type { RequestContext } from '../core/context.ts';
 import type { OptionReader } from '../core/options.ts';
+import type { TableSources } from '../persistence/stick-options.ts';
+import type { Tracked } from '../persistence/table.ts';
+import type { KeyPlan } from './pool-tables.ts';
+import { readTrack } from './request-tracks.ts';
 import { type Ruling, readDenial, readReturn } from './rule-answers.ts';
 import { type FieldAction, type Headers, readCall, readFieldRemoval, readFieldRule } from './rule-fields.ts';
 import { type RedirectAction, readRedirect } from './rule-redirect.ts';
@@ -19,7 +23,7 @@ type ReadAction<Context> = (read: OptionReader) => Action<Context> | undefined;
 /** Actions that are known and not there. */
 export const NOT_SUPPORTED_ACTIONS: Readonly<Record<'httpRequest' | 'httpResponse', Readonly<Record<string, string>>>> =
   {
-    httpRequest: { track: 'not supported (HAProxy: http-request track-sc0)' },
+    httpRequest: {},
     httpResponse: {
       track: 'not supported (HAProxy: http-response track-sc0)',
       ...Object.fromEntries(
@@ -34,6 +38,7 @@ export const NOT_SUPPORTED_ACTIONS: Readonly<Record<'httpRequest' | 'httpRespons
 /** Every action, by name. */
 export function actionsOf<Context extends RequestContext>(
   key: 'httpRequest' | 'httpResponse',
+  tables: TableSources,
 ): Readonly<Record<string, ReadAction<Context>>> {
   const ofRequest = key === 'httpRequest';
   const local = ofRequest ? 'LR' : 'LH';
@@ -49,6 +54,7 @@ export function actionsOf<Context extends RequestContext>(
       tarpit: (read) => readDenial(read, 'tarpit', 500, 'PT'),
       setTimeout: (read) => onTreatment(readTimeoutRule(read, 'setTimeout')),
       setPriority: (read) => onTreatment(readPriorityRule(read, 'setPriority')),
+      track: (read) => onTable(readTrack(read, tables)),
       disableL7Retry: (read) => onTreatment(readL7RetryRule(read, 'disableL7Retry')),
     }),
   } satisfies Readonly<Record<string, ReadAction<Context>>>;
@@ -69,6 +75,16 @@ function onTreatment<Context>(change: TreatmentAction<Context> | undefined): Act
     change &&
     ((context, _headers, treatment) => {
       change(context, treatment);
+      return undefined;
+    })
+  );
+}
+
+function onTable<Context extends RequestContext>(plan: KeyPlan | undefined): Action<Context> | undefined {
+  return (
+    plan &&
+    ((context, _headers, treatment) => {
+      (context as { tracked?: Tracked }).tracked = treatment.track(plan, context);
       return undefined;
     })
   );

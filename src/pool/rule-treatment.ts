@@ -2,8 +2,10 @@ import { atOnce } from '../core/at-once.ts';
 import type { RequestContext } from '../core/context.ts';
 import { OptionReader } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
+import type { Tracked } from '../persistence/table.ts';
 import { NOT_SUPPORTED_TIMEOUTS } from './not-supported.ts';
 import type { TimeoutOptions } from './options.ts';
+import type { KeyPlan } from './pool-tables.ts';
 import { type Priority, priorityFrom, readPriority } from './priority.ts';
 import type { RequestTimeouts } from './resolve-options.ts';
 
@@ -16,12 +18,14 @@ export interface Treatment {
   l7RetryDisabled: boolean;
   /** The target as the client wrote it. */
   readonly clientTarget: string;
+  /** Counts the request in a table. @returns what rules see of the entry */
+  track(plan: KeyPlan, context: RequestContext): Tracked;
 }
 
 /** Changes how a request is treated. */
 export type TreatmentAction<Context> = (context: Context, treatment: Treatment) => void;
 
-type LimitName = Exclude<keyof TimeoutOptions, 'check'>;
+type LimitName = Exclude<keyof TimeoutOptions, 'check' | 'stick'>;
 
 /** `setTimeout`: time limits of one request, in place of the pool's. HAProxy: `http-request set-timeout`. */
 export type RuleTimeouts<Context = RequestContext> = {

@@ -1,6 +1,9 @@
 import { atOnce } from '../core/at-once.ts';
 import type { RequestContext } from '../core/context.ts';
 import { type OptionReader, OptionReader as Reader } from '../core/options.ts';
+import type { TableSources } from '../persistence/stick-options.ts';
+import type { Table, Tracked } from '../persistence/table.ts';
+import type { SampleOption } from '../samples/index.ts';
 import type { Priority } from './priority.ts';
 import { type Action, actionsOf, NOT_SUPPORTED_ACTIONS } from './rule-actions.ts';
 import type { AnswerFunction, RuleAnswer, Ruling } from './rule-answers.ts';
@@ -58,6 +61,12 @@ export type RequestRule<R = unknown> =
             /** Its place in queues. HAProxy: `set-priority-class`, `set-priority-offset`. */
             readonly setPriority: Priority | ((context: RequestRuleContext<R>) => Priority | undefined);
           }
+        | {
+            /** Counts the request in the table's entry of this key, which rules behind it see as `context.tracked`. HAProxy: `track-sc0` … */
+            readonly track: SampleOption<R>;
+            /** The table: a name of the pool's `tables`, or a table itself. Default: the pool's own, `stickTable`. */
+            readonly table?: string | Table;
+          }
         | { /** Only a failed connection may be retried. HAProxy: `disable-l7-retry`. */ readonly disableL7Retry: true }
       ));
 
@@ -66,6 +75,8 @@ export type ResponseRule<R = unknown> = HeaderRule<ResponseRuleContext<R>> | Ans
 
 /** What a request rule sees. Its `headers` are a copy: changes go to the server and not to the framework. */
 export interface RequestRuleContext<R = unknown> extends RequestContext<R> {
+  /** The entry that the last rule `track` has counted the request in. Reading it before there was one throws. */
+  readonly tracked: Tracked;
   readonly headers: Record<string, string | string[] | undefined>;
 }
 
@@ -78,6 +89,8 @@ export interface RuleResponse {
 
 /** What a response rule sees; its changes go to the client. */
 export interface ResponseRuleContext<R = unknown> extends RequestContext<R> {
+  /** The entry that the last rule `track` of `httpRequest` has counted the request in. */
+  readonly tracked: Tracked;
   readonly response: RuleResponse;
 }
 
@@ -100,11 +113,12 @@ interface Step<Context> {
 export function readRules<Context extends RequestContext>(
   read: OptionReader,
   key: 'httpRequest' | 'httpResponse',
+  tables: TableSources,
 ): CompiledRules<Context> | undefined {
   const list = read.list(key, 'an array of rules');
   if (!list || list.length === 0) return undefined;
   const steps = list.map((raw, index) =>
-    compile<Context>(new Reader(raw, `${read.pathOf(key)}[${index}]`, read.faults), key),
+    compile<Context>(new Reader(raw, `${read.pathOf(key)}[${index}]`, read.faults), key, tables),
   );
   return {
     apply(context, headers, treatment, report) {
@@ -125,11 +139,12 @@ export function readRules<Context extends RequestContext>(
 function compile<Context extends RequestContext>(
   read: OptionReader,
   key: 'httpRequest' | 'httpResponse',
+  tables: TableSources,
 ): Step<Context> {
   const condition = read.function<(context: Context) => boolean>('if');
   const missing = NOT_SUPPORTED_ACTIONS[key];
   read.notSupported(missing);
-  const actions = actionsOf<Context>(key);
+  const actions = actionsOf<Context>(key, tables);
   const present = Object.keys(actions).filter((name) => read.has(name));
   const [name, second] = present;
   let action: Action<Context> | undefined;

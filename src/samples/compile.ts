@@ -2,11 +2,14 @@ import { atOnce } from '../core/at-once.ts';
 import { show } from '../core/options.ts';
 import { castBetween } from './casts.ts';
 import { CONVERTERS } from './converters.ts';
-import { FETCHES } from './fetches.ts';
+import { FETCHES, type Fetch } from './fetches.ts';
 import { nearestName } from './nearest-name.ts';
 import { readArguments } from './parameters.ts';
 import { type Call, parseCalls, SampleSyntaxError } from './parse.ts';
 import type { Sample, SampleEnvironment, SampleFunction, SampleOption, SampleValue } from './sample.ts';
+
+/** What an expression may begin with, by name. */
+export type Fetches = Readonly<Record<string, Fetch>>;
 
 /**
  * Makes a sample of HAProxy's expression: a fetch and any number of converters, `req.hdr(x-key),lower`. Where types do not
@@ -14,23 +17,23 @@ import type { Sample, SampleEnvironment, SampleFunction, SampleOption, SampleVal
  * @throws {SampleSyntaxError}
  * @see HAProxy configuration manual 7.3
  */
-export function compileSample(text: string, environment: SampleEnvironment): Sample {
+export function compileSample(text: string, environment: SampleEnvironment, fetches: Fetches = FETCHES): Sample {
   const [fetch, ...converters] = parseCalls(text);
-  return converters.reduce(converted, fetched(fetch, environment));
+  return converters.reduce(converted, fetched(fetch, environment, fetches));
 }
 
 /**
  * A sample of an expression or of a user's own function.
  * @throws {SampleSyntaxError} for an expression that is none
  */
-export function sampleOf<R>(option: SampleOption<R>, environment: SampleEnvironment): Sample {
-  if (typeof option === 'string') return compileSample(option, environment);
+export function sampleOf<R>(option: SampleOption<R>, environment: SampleEnvironment, fetches?: Fetches): Sample {
+  if (typeof option === 'string') return compileSample(option, environment, fetches);
   const own = option as SampleFunction;
   return { type: 'any', read: (context) => checked(own(context)) };
 }
 
-function fetched(call: Call, environment: SampleEnvironment): Sample {
-  const { type, parameters, read } = rowOf(FETCHES, call, 'fetch');
+function fetched(call: Call, environment: SampleEnvironment, fetches: Fetches): Sample {
+  const { type, parameters, read } = rowOf(fetches, call, 'fetch');
   const values = readArguments(call, parameters);
   return { type, read: (context) => read(context, environment, ...values) };
 }

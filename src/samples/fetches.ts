@@ -1,6 +1,7 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import type { RequestContext } from '../core/context.ts';
 import { parseAddress } from './canonical-address.ts';
-import { cookieValue, fieldLines, fieldValue, listValues, occurrence } from './header-fields.ts';
+import { cookieValue, fieldLines, fieldValue, listValues, occurrence, setCookieValue } from './header-fields.ts';
 import { anyText, integer, optional, type Parameter, type Parameters, parameter, text } from './parameters.ts';
 import { pathAndQuery, pathOf, queryOf, urlParameter } from './request-target.ts';
 import type { SampleEnvironment, SampleType, SampleValue, SampleValues } from './sample.ts';
@@ -31,9 +32,9 @@ const cookie = defineFetch('str', [text('name')], (context, _, name) => cookieVa
 /** Under HAProxy's names: configuration manual 7.3.2 to 7.3.6. */
 export const FETCHES: Readonly<Record<string, Fetch>> = {
   src: defineFetch('ip', [], (context, environment) => addressIn(environment.addressOf(context))),
-  src_port: defineFetch('int', [], ({ socket }) => portIn(socket?.remotePort)),
+  src_port: defineFetch('int', [], ({ socket }) => integerIn(socket?.remotePort)),
   dst: defineFetch('ip', [], ({ socket }) => addressIn(socket?.localAddress)),
-  dst_port: defineFetch('int', [], ({ socket }) => portIn(socket?.localPort)),
+  dst_port: defineFetch('int', [], ({ socket }) => integerIn(socket?.localPort)),
   ssl_fc_sni: defineFetch('str', [], ({ socket }) => textIn(socket?.servername) || undefined),
   method: defineFetch('str', [], ({ method }) => textIn(method)),
   url: defineFetch('str', [], ({ url }) => textIn(url)),
@@ -55,6 +56,38 @@ export const FETCHES: Readonly<Record<string, Fetch>> = {
   str: defineFetch('str', [anyText('string')], (_context, _environment, value) => value),
   int: defineFetch('int', [integer('integer')], (_context, _environment, value) => value),
 };
+
+/**
+ * What a rule for responses may read as well, under HAProxy's names. A response's fields are in `context.response`, by name in
+ * lower case, repeated ones as arrays.
+ */
+export const RESPONSE_FETCHES: Readonly<Record<string, Fetch>> = {
+  status: defineFetch('int', [], (context) => integerIn(responseOf(context)?.status)),
+  'res.hdr': defineFetch('str', [headerName, which], (context, _, name, number) =>
+    headerAt({ headers: responseOf(context)?.headers ?? {} }, name, number),
+  ),
+  'res.fhdr': defineFetch('str', [headerName, which], (context, _, name, number) =>
+    occurrence(linesOf(context, name), number),
+  ),
+  'res.cook': defineFetch('str', [text('name')], (context, _, name) =>
+    linesOf(context, 'set-cookie')
+      .map((line) => setCookieValue(line, name))
+      .findLast((value) => value !== undefined),
+  ),
+};
+
+interface ResponseContext extends RequestContext {
+  readonly response?: { readonly status: number; readonly headers: IncomingHttpHeaders };
+}
+
+function responseOf(context: ResponseContext): ResponseContext['response'] {
+  return context.response;
+}
+
+function linesOf(context: RequestContext, name: string): readonly string[] {
+  const value: unknown = responseOf(context)?.headers[name];
+  return (Array.isArray(value) ? value : [value]).filter((line) => typeof line === 'string');
+}
 
 /** A row of the table of fetches. It must not throw, whatever a client sends: what a request does not have is `undefined`. */
 function defineFetch<Type extends SampleType, const Values extends readonly unknown[]>(
@@ -94,6 +127,6 @@ function addressIn(value: unknown): string | undefined {
   return typeof value === 'string' ? parseAddress(value) : undefined;
 }
 
-function portIn(value: SampleValue | undefined): number | undefined {
+function integerIn(value: SampleValue | undefined): number | undefined {
   return typeof value === 'number' && Number.isSafeInteger(value) ? value : undefined;
 }

@@ -52,6 +52,13 @@ export function cookieValue(context: RequestContext, name: string): string | und
   return last;
 }
 
+/** The value that a `Set-Cookie` field sets that cookie to; `undefined`: it sets another one. */
+export function setCookieValue(field: string, name: string): string | undefined {
+  const pair = field.slice(0, endOutsideQuotes(field, 0, SEMICOLON));
+  const equals = pair.indexOf('=');
+  return equals !== -1 && trimmed(pair.slice(0, equals)) === name ? trimmed(pair.slice(equals + 1)) : undefined;
+}
+
 /** A field as it may come, by a user's hand too. */
 function textOf(value: unknown, name: string): string | undefined {
   if (typeof value === 'string') return value;

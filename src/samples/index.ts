@@ -1,5 +1,6 @@
 export { asAddress, asBinary, asInteger, asText } from './casts.ts';
-export { compileSample, sampleOf } from './compile.ts';
+export { compileSample, type Fetches, sampleOf } from './compile.ts';
+export { FETCHES, RESPONSE_FETCHES } from './fetches.ts';
 export { listValues } from './header-fields.ts';
 export { SampleSyntaxError } from './parse.ts';
 export { parseRdpCookie } from './rdp-cookie.ts';

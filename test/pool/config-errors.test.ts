@@ -18,6 +18,7 @@ function faultsOf(options: unknown): string[] {
 }
 
 const A = '127.0.0.1:3001';
+const TABLE = { type: 'ip', size: '1k' };
 
 /** Each wrong option, and how its fault begins. */
 const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
@@ -108,8 +109,23 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   [{ monitorFail: () => true }, "monitorFail: needs 'monitorUri'"],
   [{ httpRequest: {} }, 'httpRequest: {} is not allowed; allowed: an array of rules'],
   // HAProxy's own
-  [{ stickTable: {} }, 'stickTable: not supported (HAProxy: stick-table)'],
-  [{ stick: ['on src'] }, 'stick: not supported (HAProxy: stick)'],
+  [{ stickTable: { type: 'ip' } }, 'stickTable.size: is missing; allowed: a number of entries'],
+  [{ stickTable: { type: 'name', size: 1 } }, `stickTable.type: "name" is not allowed; allowed: 'ip', 'ipv4'`],
+  [{ tables: { 'a b': { type: 'ip', size: 1 } } }, 'tables.a b: "a b" is no name of a table'],
+  [{ stick: ['on src'] }, "stick[0]: needs a table: 'table', or the pool's option 'stickTable'"],
+  [
+    { stick: ['on src table t'] },
+    `stick[0].table: "t" is not allowed; allowed: a table, or the name of one in 'tables'`,
+  ],
+  [{ stick: ['upon src'] }, 'stick[0]: "upon src" is no stick rule; allowed: \'on src\''],
+  [{ stickTable: TABLE, stick: ['on src if local'] }, 'stick[0]: "on src if local" has more than a key and a table'],
+  [{ stickTable: TABLE, stick: [{}] }, 'stick[0]: says not what to do; allowed: on, match'],
+  [{ stickTable: TABLE, stick: [{ on: 'srcc' }] }, 'stick[0].on: '],
+  [{ stickTable: TABLE, stick: ['on res.cook(a)'] }, 'stick[0].on: '],
+  [{ stickTable: TABLE, stick: [{ on: 'src', match: 'src' }] }, 'stick[0].match: a rule is one of these'],
+  [{ stickTable: TABLE, stick: ['on req.hdr(x),bytes(1)'] }, 'stick[0].on: cannot be a key of type ip'],
+  [{ stickTable: TABLE, httpRequest: [{ track: 'nobody' }] }, 'httpRequest[0].track: '],
+  [{ timeout: { stick: 0 } }, 'timeout.stick: 0 is not allowed'],
   [{ cookie: 'SRV insert sideways' }, "cookie: 'sideways' is not a word of it; allowed: insert, prefix, rewrite"],
   [{ cookie: { mode: 'insert' } }, "cookie.name: undefined is not allowed; allowed: a cookie's name"],
   [{ cookie: 'SRV insert dynamic' }, "cookie.dynamic: needs the pool's 'dynamicCookieKey'"],

@@ -16,7 +16,7 @@ function apply(
   { target = '/', headers = {}, key = 'httpRequest' as Key } = {},
 ): { ruling: Ruling | undefined; treated: Treatment; faults: string[] } {
   const read = new OptionReader({ [key]: rules }, '');
-  const compiled = readRules<RequestContext>(read, key);
+  const compiled = readRules<RequestContext>(read, key, new Map());
   read.throwFaults();
   const treated = treatment(target);
   const faults: string[] = [];
@@ -242,10 +242,15 @@ test('wrong rules are named: where, what, and what is allowed', () => {
     [{ setPriority: {} }, '.setPriority: is decided before there is a response', 'httpResponse'],
     [{ disableL7Retry: true }, '.disableL7Retry: is decided before there is a response', 'httpResponse'],
     [{ track: 'src' }, '.track: not supported (HAProxy: http-response track-sc0)', 'httpResponse'],
+    [{ track: 'src' }, ": needs a table: 'table', or the pool's option 'stickTable'"],
+    [
+      { track: 'src', table: 'x' },
+      '.table: "x" is not allowed; allowed: a table, or the name of one in \'tables\': there is none',
+    ],
   ];
   for (const [rule, fault, key = 'httpRequest'] of cases) {
     const read = new OptionReader({ [key]: [rule] }, '');
-    readRules(read, key);
+    readRules(read, key, new Map());
     const faults = read.faults.map(({ path, message }) => `${path.replace(`${key}[0]`, '')}: ${message}`);
     assert.equal(faults.length, 1, `${JSON.stringify(rule)}: ${faults.join(' | ')}`);
     assert.ok(faults[0]?.startsWith(fault), `${JSON.stringify(rule)}: ${faults[0]}`);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { OptionReader } from '#src/core/options.ts';
+import { NOTHING_TRACKED } from '#src/pool/request-tracks.ts';
 import { copyFields, fieldsOf, listOf } from '#src/pool/rule-fields.ts';
 import { type RequestRuleContext, readRules } from '#src/pool/rules.ts';
 import { treatment } from './treatment.ts';
@@ -10,11 +11,11 @@ type Fields = Record<string, string | string[] | undefined>;
 /** Applies rules to a request's fields. */
 function apply(rules: unknown, headers: Fields, method = 'GET'): { headers: Fields; faults: string[] } {
   const read = new OptionReader({ httpRequest: rules }, '');
-  const compiled = readRules<RequestRuleContext>(read, 'httpRequest');
+  const compiled = readRules<RequestRuleContext>(read, 'httpRequest', new Map());
   read.throwFaults();
   const copy = copyFields(headers);
   const faults: string[] = [];
-  compiled?.apply({ method, headers: copy }, copy, treatment(), (sample, error) =>
+  compiled?.apply({ method, headers: copy, tracked: NOTHING_TRACKED }, copy, treatment(), (sample, error) =>
     faults.push(`${sample}: ${(error as Error).message}`),
   );
   return { headers: { ...copy }, faults };
@@ -141,7 +142,7 @@ test('wrong rules are named, all at once', () => {
     },
     '',
   );
-  readRules(read, 'httpRequest');
+  readRules(read, 'httpRequest', new Map());
   assert.deepEqual(
     read.faults.map(({ path, message }) => `${path.replace('httpRequest', '')}: ${message.slice(0, 50)}`),
     [
@@ -154,7 +155,7 @@ test('wrong rules are named, all at once', () => {
       '[5].delHeader: "Transfer-Encoding" is not allowed; allowed: a fie',
       '[6].call: "fn" is not allowed; allowed: a function',
       '[7].delHeader: a rule has one action; make it two rules',
-      '[8].track: not supported (HAProxy: http-request track-sc0)',
+      "[8]: needs a table: 'table', or the pool's option 'stic",
       '[9].when: is not an option',
       '[10].if: true is not allowed; allowed: a function',
     ],

@@ -1,3 +1,4 @@
+import { NOTHING_TRACKED } from '#src/pool/request-tracks.ts';
 import type { Treatment } from '#src/pool/rule-treatment.ts';
 
 /** A request as rules may treat it, before any has. */
@@ -17,5 +18,6 @@ export function treatment(clientTarget = '/'): Treatment {
     priority: undefined,
     l7RetryDisabled: false,
     clientTarget,
+    track: () => NOTHING_TRACKED,
   };
 }

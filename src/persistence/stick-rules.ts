@@ -1,0 +1,155 @@
+import { atOnce } from '../core/at-once.ts';
+import type { RequestContext } from '../core/context.ts';
+import { FETCHES, type SampleEnvironment, sampleOf } from '../samples/index.ts';
+import { keySample } from './stick-key.ts';
+import { OF_RESPONSE, type StickResponseContext, type StickSettings, type TableRef } from './stick-options.ts';
+import type { StickKey, Table } from './table.ts';
+
+/** A server is to be stored under this key once one answers. */
+export interface PendingStore {
+  readonly table: Table;
+  readonly key: StickKey;
+  /** The server that the table had for it. */
+  readonly known: string | undefined;
+}
+
+/** A request that looks for its server. */
+export interface StickVisit {
+  /** It has one. HAProxy: SF_ASSIGNED. */
+  readonly assigned: boolean;
+  readonly stores: PendingStore[];
+  /** A table has this server for it, which it takes if that may be used. */
+  offer(server: string): void;
+}
+
+/** Waits for what a table asks of another machine, but not for long. Never rejects. */
+export type Patience = (found: Promise<string | undefined>) => Promise<string | undefined>;
+
+interface Rule extends Pick<StickSettings, 'path' | 'matches' | 'stores' | 'condition'> {
+  readonly table: Table;
+  readonly key: (context: RequestContext) => StickKey | undefined;
+}
+
+/**
+ * Keeps clients on their servers by tables.
+ * @see HAProxy `stick`; stream.c:process_sticking_rules, process_store_rules
+ */
+export class StickRules {
+  readonly #ofRequest: readonly Rule[];
+  readonly #ofResponse: readonly Rule[];
+  readonly #report: (sample: string, error: unknown) => void;
+
+  /** @param report told of functions of the user's that throw, and of tables that do */
+  constructor(
+    settings: readonly StickSettings[],
+    tableOf: (table: TableRef) => Table,
+    environment: SampleEnvironment,
+    report: (sample: string, error: unknown) => void,
+  ) {
+    const compiled = (ofResponse: boolean): Rule[] =>
+      settings
+        .filter((rule) => rule.ofResponse === ofResponse)
+        .map(({ path, matches, stores, condition, key, table: ref }) => {
+          const table = tableOf(ref);
+          const sample = sampleOf(key, environment, ofResponse ? OF_RESPONSE : FETCHES);
+          return { path, matches, stores, condition, table, key: keySample(sample, table.type) };
+        });
+    this.#ofRequest = compiled(false);
+    this.#ofResponse = compiled(true);
+    this.#report = report;
+  }
+
+  /** There are rules that look at responses. */
+  get readsResponses(): boolean {
+    return this.#ofResponse.length > 0;
+  }
+
+  /**
+   * Looks for the server of a request, and notes what is to be stored.
+   * @param patience `undefined`: what is not known at once is not waited for
+   */
+  match(context: RequestContext, visit: StickVisit, patience: Patience | undefined): Promise<void> | undefined {
+    return this.#matchFrom(0, context, visit, patience);
+  }
+
+  /** As `match`, without waiting, and without any entry counting as used. */
+  peek(context: RequestContext, visit: StickVisit): void {
+    for (const rule of this.#ofRequest) {
+      if (visit.assigned) return;
+      const key = rule.matches ? this.#keyOf(rule, context) : undefined;
+      const entry = key === undefined ? undefined : rule.table.get(key);
+      if (entry instanceof Promise) entry.catch(() => {});
+      else if (entry?.server !== undefined) visit.offer(entry.server);
+    }
+  }
+
+  #matchFrom(
+    start: number,
+    context: RequestContext,
+    visit: StickVisit,
+    patience: Patience | undefined,
+  ): Promise<void> | undefined {
+    for (let index = start; index < this.#ofRequest.length; index++) {
+      const rule = this.#ofRequest[index] as Rule;
+      // HAProxy: the first store-request of each table counts, so that keys may be tried one after another.
+      if (rule.stores && visit.stores.some(({ table }) => table === rule.table)) continue;
+      const key = this.#keyOf(rule, context);
+      if (key === undefined) continue;
+      const found = rule.matches ? this.#lookUp(rule, key) : undefined;
+      if (found instanceof Promise) {
+        const isWaitedFor = patience && !visit.assigned;
+        if (isWaitedFor)
+          return patience(found).then((server) => {
+            note(rule, key, server ?? rule.table.recall?.(key), visit);
+            return this.#matchFrom(index + 1, context, visit, patience);
+          });
+        found.catch(() => {});
+      }
+      note(rule, key, found instanceof Promise ? rule.table.recall?.(key) : found, visit);
+    }
+    return undefined;
+  }
+
+  /** A server answers: stores it, under keys of the request and, where there is one, of the response. */
+  store(server: string, visit: StickVisit, response: StickResponseContext | undefined): void {
+    const stores = [...visit.stores];
+    const ofRequest = stores.length;
+    if (response)
+      for (const rule of this.#ofResponse) {
+        if (stores.slice(ofRequest).some(({ table }) => table === rule.table)) continue;
+        const key = this.#keyOf(rule, response);
+        if (key !== undefined) stores.push({ table: rule.table, key, known: undefined });
+      }
+    visit.stores.length = 0;
+    for (const { table, key, known } of stores) {
+      try {
+        table.store(key, server, known);
+      } catch (error) {
+        this.#report('stick', error);
+      }
+    }
+  }
+
+  #keyOf({ path, condition, key }: Rule, context: RequestContext): StickKey | undefined {
+    try {
+      return condition === undefined || atOnce(condition(context)) ? key(context) : undefined;
+    } catch (error) {
+      this.#report(path, error);
+      return undefined;
+    }
+  }
+
+  #lookUp({ path, table }: Rule, key: StickKey): string | undefined | Promise<string | undefined> {
+    try {
+      return table.lookup(key);
+    } catch (error) {
+      this.#report(path, error);
+      return undefined;
+    }
+  }
+}
+
+function note(rule: Rule, key: StickKey, server: string | undefined, visit: StickVisit): void {
+  if (server !== undefined && !visit.assigned) visit.offer(server);
+  if (rule.stores) visit.stores.push({ table: rule.table, key, known: server });
+}

@@ -1,0 +1,60 @@
+import type { RequestContext } from '../core/context.ts';
+import type { TerminationFlags } from '../core/errors.ts';
+import type { OptionReader } from '../core/options.ts';
+import { readKey, readTableRef, type TableSources, typeOf } from '../persistence/stick-options.ts';
+import type { Tracked, Tracking } from '../persistence/table.ts';
+import { FETCHES } from '../samples/index.ts';
+import type { KeyPlan, PoolTables } from './pool-tables.ts';
+
+/** What rules see before a rule has tracked anything. */
+export const NOTHING_TRACKED: Tracked = new Proxy(Object.create(null), {
+  get(_target, name) {
+    throw new TypeError(`tracked.${String(name)}: no rule 'track' before this one has tracked the request`);
+  },
+});
+
+/** Reads `track`, and the `table` beside it. */
+export function readTrack(read: OptionReader, tables: TableSources): KeyPlan | undefined {
+  const table = readTableRef(read, tables);
+  if (table === undefined) {
+    read.any('track');
+    return undefined;
+  }
+  const key = readKey(read, 'track', typeOf(tables, table), FETCHES);
+  return key === undefined ? undefined : { key, table };
+}
+
+/** What of a request is counted in tables, from the rule that tracks it to its end. HAProxy: `track-sc0` … */
+export class RequestTracks {
+  readonly #trackings: Tracking[] = [];
+
+  /** @returns what rules see of the entry @throws what a function of the user's throws, or a table */
+  begin(plan: KeyPlan, context: RequestContext, tables: PoolTables): Tracked {
+    const { table, of } = tables.keyOf(plan);
+    const key = of(context);
+    const tracking = key === undefined ? undefined : table.track(key);
+    if (!tracking) return table.untracked;
+    tracking.request();
+    this.#trackings.push(tracking);
+    return tracking.tracked;
+  }
+
+  /** A server has answered. */
+  answered(status: number): void {
+    for (const tracking of this.#trackings) tracking.response(status);
+  }
+
+  /**
+   * The request is over.
+   * @see HAProxy http_ana.c: where it calls stream_inc_http_err_ctr and stream_inc_http_fail_ctr
+   */
+  end(flags: TerminationFlags, bytesIn: number, bytesOut: number): void {
+    for (const tracking of this.#trackings) {
+      if (flags === 'PR' || flags === 'PT') tracking.error();
+      else if (flags === 'PH' || flags === 'SH' || flags === 'sH') tracking.failure();
+      tracking.bytesIn(bytesIn);
+      tracking.bytesOut(bytesOut);
+      tracking.release();
+    }
+  }
+}

@@ -1,0 +1,286 @@
+import { EventEmitter } from 'eventemitter3';
+import { type Environment, systemEnvironment } from '../core/environment.ts';
+import { ConfigError } from '../core/errors.ts';
+import { OptionReader, show } from '../core/options.ts';
+import type { Duration } from '../core/units.ts';
+import { type KeyFormat, keyFormat, type StoredKey } from '../persistence/stick-key.ts';
+import { StickTable } from '../persistence/stick-table.ts';
+import { type ResolvedTable, readStickTable, type StickTableOptions } from '../persistence/stick-table-options.ts';
+import type {
+  StickChange,
+  StickEntry,
+  StickFilter,
+  StickKey,
+  StickKeyType,
+  Table,
+  Tracked,
+  Tracking,
+} from '../persistence/table.ts';
+import type { RedisClient, RedisSubscriber } from './redis-client.ts';
+import { RedisEntries } from './redis-entries.ts';
+import { RedisLink } from './redis-link.ts';
+import { SharedCounters } from './shared-counters.ts';
+import { SharedServers } from './shared-servers.ts';
+
+export type { RedisClient, RedisSubscriber } from './redis-client.ts';
+
+/** How a table in Redis is made. */
+export interface RedisTableOptions extends StickTableOptions {
+  /** A client of the package `redis`, connected by you and closed by you. */
+  readonly client: RedisClient;
+  /** Names the table in Redis: tables of that name, type and `store` are one, in whatever process. 1 to 64 letters, digits and `-_.`. */
+  readonly name: string;
+  /** How long an answer may take before Redis counts as gone. Default: 50ms. Range: 1 ms to 10 s. */
+  readonly timeout?: Duration;
+}
+
+/** Payload of `degraded`: Redis does not answer in time, is not connected, or takes no writes. Each process is on its own now. */
+export interface DegradedEvent {
+  readonly table: string;
+  readonly reason: string;
+}
+
+/** Payload of `restored`: Redis is back; what was chosen meanwhile is made known. */
+export interface RestoredEvent {
+  readonly table: string;
+  /** Choices that Redis has still to be told of. */
+  readonly unsent: number;
+}
+
+/** What a table in Redis tells. */
+export interface RedisTableEvents {
+  degraded: (event: DegradedEvent) => void;
+  restored: (event: RestoredEvent) => void;
+}
+
+/**
+ * A stick table that processes share through Redis or Valkey. What a process knows it need not ask for: Redis tells it of
+ * changes. Of two servers that are chosen for a key at the same time the first counts, for all. Counters and rates are those
+ * of all processes. Where Redis does not answer within `timeout`, is gone, full or read-only, each process goes on with what it
+ * knows; when Redis is back they agree again.
+ */
+export class RedisTable extends EventEmitter<RedisTableEvents> implements Table {
+  readonly name: string;
+  readonly #options: ResolvedTable;
+  readonly #format: KeyFormat;
+  readonly #own: StickTable;
+  readonly #link: RedisLink;
+  readonly #servers: SharedServers;
+  readonly #counters: SharedCounters;
+  readonly #entries: RedisEntries;
+  readonly #subscriber: RedisSubscriber;
+
+  /**
+   * @param environment time; for tests
+   * @throws {ConfigError} naming every option that is wrong
+   */
+  constructor(options: RedisTableOptions, environment: Environment = systemEnvironment) {
+    super();
+    const { client, name, timeoutMs, table, own } = readOptions(options);
+    this.name = name;
+    this.#options = table;
+    this.#format = keyFormat(table.type, table.len);
+    this.#own = new StickTable(own, environment);
+    const keyOf = (key: string): string => `evenkeel:${name}:${key}`;
+    const channel = `evenkeel:${name}`;
+    const ttlMs = table.expireMs === Number.POSITIVE_INFINITY ? 0 : Math.ceil(table.expireMs);
+    this.#link = new RedisLink(
+      { client, environment, timeoutMs, probeKey: `evenkeel:${name}` },
+      {
+        onDegraded: (reason) => this.emit('degraded', { table: name, reason }),
+        onRestored: () => {
+          this.emit('restored', { table: name, unsent: this.#servers.unsent });
+          void this.#servers.restored();
+        },
+      },
+    );
+    const link = this.#link;
+    const { size, expireMs, data } = table;
+    this.#servers = new SharedServers({ link, environment, size, expireMs, channel, keyOf });
+    this.#counters = new SharedCounters({ link, data, table: this.#own, ttlMs, keyOf });
+    this.#entries = new RedisEntries({ link, data, ttlMs, channel, prefix: keyOf('') });
+    this.#subscriber = client.duplicate();
+    this.#subscribe(channel);
+  }
+
+  get type(): StickKeyType {
+    return this.#options.type;
+  }
+
+  /** What rules see of a request that tracks nothing. */
+  get untracked(): Tracked {
+    return this.#own.untracked;
+  }
+
+  /** Redis answers. */
+  get connected(): boolean {
+    return this.#link.usable;
+  }
+
+  /** The server of a key: at once where this process knows it, or Redis is gone; else when Redis has answered. */
+  lookup(key: StickKey): string | undefined | Promise<string | undefined> {
+    const name = this.#nameOf(key);
+    return name === undefined ? undefined : this.#servers.lookup(name);
+  }
+
+  /** The server of a key, as this process knows it. */
+  recall(key: StickKey): string | undefined {
+    const name = this.#nameOf(key);
+    return name === undefined ? undefined : this.#servers.recall(name);
+  }
+
+  store(key: StickKey, server: string, known?: string): void {
+    const name = this.#nameOf(key);
+    if (name !== undefined && !this.#link.closed) this.#servers.store(name, server, known);
+  }
+
+  track(key: StickKey): Tracking | undefined {
+    const name = this.#nameOf(key);
+    return name === undefined ? undefined : this.#counters.track(key, name);
+  }
+
+  /** An entry as Redis has it. @throws what the client does, where Redis is gone */
+  async get(key: StickKey): Promise<StickEntry | undefined> {
+    const name = this.#nameOf(key);
+    return name === undefined ? undefined : this.#entries.get(name, this.#format.show(this.#stored(name)));
+  }
+
+  /**
+   * Writes into an entry in Redis, which is made if need be.
+   * @throws {ConfigError} for a key of another type, or data that the table does not store; nothing was changed
+   * @throws what the client does, where Redis is gone
+   */
+  async set(key: StickKey, change: StickChange = {}): Promise<StickEntry | undefined> {
+    const name = this.#nameOf(key);
+    if (name === undefined)
+      throw new ConfigError([
+        { path: 'key', value: key, message: `${show(key)} is not allowed; allowed: ${this.#format.allowed}` },
+      ]);
+    this.#own.set(key, { ...change, server: change.server }); // for its faults, and for this process
+    await this.#entries.write(name, change);
+    this.#servers.forget(name);
+    this.#counters.forget(name);
+    return this.get(key);
+  }
+
+  /** Removes an entry from Redis, and from what processes know. @throws what the client does, where Redis is gone */
+  async delete(key: StickKey): Promise<boolean> {
+    const name = this.#nameOf(key);
+    if (name === undefined) return false;
+    const removed = await this.#entries.remove(name);
+    this.#own.delete(key);
+    this.#servers.forget(name);
+    this.#counters.forget(name);
+    return removed;
+  }
+
+  /**
+   * Removes all entries from Redis, or those that a filter chooses.
+   * @returns how many
+   * @throws what a filter throws, or the client
+   */
+  async clear(filter?: StickFilter): Promise<number> {
+    const chosen: StickEntry[] = [];
+    for await (const entry of this.entries()) if (isChosen(filter, entry)) chosen.push(entry);
+    let removed = 0;
+    for (const { key } of chosen) if (await this.delete(key)) removed++;
+    return removed;
+  }
+
+  /** The entries in Redis, in no order; those that come or go meanwhile may be among them or not. */
+  async *entries(): AsyncIterableIterator<StickEntry> {
+    for await (const name of this.#entries.names()) {
+      const entry = await this.#entries.get(name, this.#format.show(this.#stored(name)));
+      if (entry) yield entry;
+    }
+  }
+
+  /** Ends its own connection; the client that it was given stays as it is. From now on this process is on its own. */
+  close(): void {
+    this.#link.close();
+    this.#subscriber.destroy();
+  }
+
+  #subscribe(channel: string): void {
+    const subscriber = this.#subscriber;
+    const lost = (): void => this.#servers.subscribed(false);
+    let began = false;
+    subscriber.on('error', lost);
+    subscriber.on('reconnecting', lost);
+    subscriber.on('end', lost);
+    subscriber.on('ready', () => {
+      if (began) this.#servers.subscribed(true);
+    });
+    subscriber
+      .connect()
+      .then(() => subscriber.subscribe(channel, (message) => this.#heard(message)))
+      .then(() => {
+        began = true;
+        this.#servers.subscribed(true);
+      })
+      .catch(lost);
+  }
+
+  /** `<key> <version> <server>` */
+  #heard(message: string): void {
+    const [, name, version, server] = /^(\S*) (\d{1,16}) (.*)$/s.exec(message) ?? [];
+    if (name !== undefined && server !== undefined) this.#servers.heard(name, server, Number(version));
+  }
+
+  /** The key as it is named in Redis: readable, without blanks. */
+  #nameOf(key: StickKey): string | undefined {
+    const stored = this.#format.read(key);
+    if (stored === undefined) return undefined;
+    const shown = this.#format.show(stored);
+    if (typeof shown === 'number') return String(shown);
+    return typeof shown === 'string' ? encodeURIComponent(shown) : Buffer.from(shown).toString('hex');
+  }
+
+  #stored(name: string): StoredKey {
+    const { type } = this.#options;
+    const key = type === 'binary' ? Buffer.from(name, 'hex') : decodeURIComponent(name);
+    return this.#format.read(key) ?? 0;
+  }
+}
+
+interface Read {
+  readonly client: RedisClient;
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly table: ResolvedTable;
+  readonly own: StickTableOptions;
+}
+
+function readOptions(options: RedisTableOptions): Read {
+  const read = new OptionReader(options, '');
+  const client = read.read('client', undefined, "a client of the package 'redis'", (value) =>
+    typeof value === 'object' && value !== null && 'sendCommand' in value && 'duplicate' in value
+      ? (value as RedisClient)
+      : undefined,
+  );
+  if (!client && !read.has('client')) read.reject('client', "is missing; allowed: a client of the package 'redis'");
+  const allowed = '1 to 64 letters, digits and -_.';
+  const name = read.string('name', { default: '', allowed, test: /^[\w.-]{1,64}$/ });
+  if (!read.has('name')) read.reject('name', `is missing; allowed: ${allowed}`);
+  const timeoutMs = read.durationMs('timeout', { default: 50, min: 1, max: 10_000 });
+  const table = readStickTable(read);
+  read.throwFaults();
+  const { client: _client, name: _name, timeout: _timeout, ...own } = options;
+  return { client: client as RedisClient, name, timeoutMs, table, own };
+}
+
+const COMPARE = {
+  eq: (a: number, b: number) => a === b,
+  ne: (a: number, b: number) => a !== b,
+  le: (a: number, b: number) => a <= b,
+  ge: (a: number, b: number) => a >= b,
+  lt: (a: number, b: number) => a < b,
+  gt: (a: number, b: number) => a > b,
+} as const;
+
+function isChosen(filter: StickFilter | undefined, entry: StickEntry): boolean {
+  if (filter === undefined) return true;
+  if (typeof filter === 'function') return filter(entry);
+  const value = (entry as unknown as Record<string, unknown>)[filter.data];
+  return typeof value === 'number' && COMPARE[filter.op](value, filter.value);
+}

@@ -1,0 +1,228 @@
+import { LRUCache } from 'lru-cache';
+import type { Environment } from '../core/environment.ts';
+import type { RedisLink } from './redis-link.ts';
+import { LOOK_UP, STORE, TOUCH } from './scripts.ts';
+
+/** What this process knows of an entry. */
+interface Known {
+  server: string;
+  /** Of which change; 0: Redis has not said. */
+  version: number;
+  /** During which uninterrupted subscription it was known to be so. */
+  epoch: number;
+  expiresAt: number;
+  /** When Redis was last told that it is used. */
+  touchedAt: number;
+  /** The server that Redis had, as far as is known, when another one was chosen that it has not been told of. */
+  unsent: { readonly base: string | undefined } | undefined;
+}
+
+export interface SharedServersOptions {
+  readonly link: RedisLink;
+  readonly environment: Environment;
+  readonly size: number;
+  /** `Infinity`: never. */
+  readonly expireMs: number;
+  readonly channel: string;
+  /** The key in Redis of an entry. */
+  readonly keyOf: (key: string) => string;
+}
+
+/** Stores that were put off are sent in pieces of this many. */
+const SENT_AT_ONCE = 200;
+/** Redis is told of a use at most this often within the time that an entry lives. */
+const TOUCHES = 8;
+/** The news that an entry has no server. */
+const NOBODY = '';
+
+/**
+ * Which server each key sticks to, in this process and in Redis. What is known here is trusted while news of changes come in;
+ * else Redis is asked, once for all who ask meanwhile. What is chosen here is told to Redis afterwards, where of two choices the
+ * first counts. While Redis is gone only what is known here counts, and it is told what was chosen once it is back.
+ */
+export class SharedServers {
+  readonly #options: SharedServersOptions;
+  readonly #known: LRUCache<string, Known>;
+  readonly #asked = new Map<string, Promise<string | undefined>>();
+  readonly #unsent = new Set<string>();
+  readonly #sending = new Set<string>();
+  #epoch = 1;
+  #subscribed = false;
+
+  constructor(options: SharedServersOptions) {
+    this.#options = options;
+    this.#known = new LRUCache<string, Known>({
+      maxSize: options.size,
+      sizeCalculation: () => 1,
+      dispose: (_known, key, reason) => {
+        if (reason === 'evict') this.#unsent.delete(key);
+      },
+    });
+  }
+
+  /** Entries that this process knows of. */
+  get size(): number {
+    return this.#known.size;
+  }
+
+  /** Choices that Redis has not been told of. */
+  get unsent(): number {
+    return this.#unsent.size;
+  }
+
+  /** The server of a key, as this process knows it. */
+  recall(key: string): string | undefined {
+    return this.#alive(key)?.server;
+  }
+
+  lookup(key: string): string | undefined | Promise<string | undefined> {
+    const known = this.#alive(key);
+    if (known) known.expiresAt = this.#now + this.#options.expireMs;
+    if (!this.#options.link.usable || known?.unsent) return known?.server;
+    if (known && this.#isCurrent(known)) {
+      this.#touch(key, known);
+      return known.server;
+    }
+    return this.#asked.get(key) ?? this.#ask(key);
+  }
+
+  /** @param base the server that whoever has chosen this one knew of */
+  store(key: string, server: string, base: string | undefined): void {
+    const { expireMs, link } = this.#options;
+    const expiresAt = this.#now + expireMs;
+    const known = this.#alive(key);
+    if (known?.server === server && !known.unsent && this.#isCurrent(known)) {
+      known.expiresAt = expiresAt;
+      this.#touch(key, known);
+      return;
+    }
+    const unsent = known?.unsent ?? { base: known?.server ?? base };
+    const { version = 0, epoch = 0 } = known ?? {};
+    this.#known.set(key, { server, version, epoch, expiresAt, touchedAt: this.#now, unsent });
+    this.#unsent.add(key);
+    if (link.usable && !this.#sending.has(key)) void this.#send(key);
+  }
+
+  /** News: `version` made this the server of a key; `''` removed it. */
+  heard(key: string, server: string, version: number): void {
+    const known = this.#alive(key);
+    // Whoever asks meanwhile may be given an older answer.
+    if (!known && !this.#asked.has(key)) return;
+    if (known && this.#isCurrent(known) && known.version >= version) return;
+    if (server === NOBODY) this.forget(key);
+    else this.#note(key, server, version);
+  }
+
+  /** News come in from now on, or do not any more. What was known before has to be asked for. */
+  subscribed(isSubscribed: boolean): void {
+    this.#subscribed = isSubscribed;
+    if (isSubscribed) this.#epoch++;
+  }
+
+  /** Redis is back: news may have been missed, and it has to be told what was chosen. */
+  async restored(): Promise<void> {
+    this.#epoch++;
+    const { link } = this.#options;
+    const waiting = [...this.#unsent].filter((key) => !this.#sending.has(key));
+    for (let sent = 0; sent < waiting.length && link.usable; sent += SENT_AT_ONCE)
+      await Promise.all(waiting.slice(sent, sent + SENT_AT_ONCE).map((key) => this.#send(key)));
+  }
+
+  forget(key: string): void {
+    this.#known.delete(key);
+    this.#unsent.delete(key);
+  }
+
+  clear(): void {
+    this.#known.clear();
+    this.#unsent.clear();
+  }
+
+  get #now(): number {
+    return this.#options.environment.now();
+  }
+
+  get #ttl(): string {
+    const { expireMs } = this.#options;
+    return expireMs === Number.POSITIVE_INFINITY ? '0' : String(Math.ceil(expireMs));
+  }
+
+  #isCurrent({ epoch }: Known): boolean {
+    return this.#subscribed && epoch === this.#epoch;
+  }
+
+  #alive(key: string): Known | undefined {
+    const known = this.#known.get(key);
+    if (!known || known.expiresAt > this.#now) return known;
+    this.forget(key);
+    return undefined;
+  }
+
+  #note(key: string, server: string, version: number): void {
+    const expiresAt = this.#now + this.#options.expireMs;
+    this.#unsent.delete(key);
+    const epoch = this.#epoch;
+    this.#known.set(key, { server, version, epoch, expiresAt, touchedAt: this.#now, unsent: undefined });
+  }
+
+  #ask(key: string): Promise<string | undefined> {
+    const { link, keyOf } = this.#options;
+    const epoch = this.#epoch;
+    const asked = link
+      .run(LOOK_UP, keyOf(key), [this.#ttl])
+      .then(
+        (answer) => this.#found(key, answer, epoch),
+        () => this.recall(key),
+      )
+      .finally(() => this.#asked.delete(key));
+    this.#asked.set(key, asked);
+    return asked;
+  }
+
+  /** Redis has answered. @param epoch when it was asked */
+  #found(key: string, answer: unknown, epoch: number): string | undefined {
+    const [server, version] = answer as [string | null, string | null];
+    const known = this.#alive(key);
+    if (known?.unsent) return known.server;
+    if (server === null || server === NOBODY) {
+      // It has lost the entry, or never had it; what is known here is as good as anything.
+      if (known && !this.#isCurrent(known)) this.store(key, known.server, undefined);
+      return known?.server;
+    }
+    if (known && this.#isCurrent(known) && known.version >= Number(version)) return known.server;
+    this.#note(key, server, Number(version));
+    if (epoch !== this.#epoch) (this.#known.peek(key) as Known).epoch = epoch; // news may have been missed since
+    return server;
+  }
+
+  /** Tells Redis what was chosen, until it knows the last of it. Never rejects. */
+  async #send(key: string): Promise<void> {
+    const { link, keyOf, channel } = this.#options;
+    this.#sending.add(key);
+    try {
+      for (let known = this.#known.peek(key); known?.unsent; known = this.#known.peek(key)) {
+        const { server, unsent } = known;
+        const epoch = this.#epoch;
+        const values = [this.#ttl, server, unsent.base ?? '', channel, key];
+        const [winner, version] = (await link.run(STORE, keyOf(key), values)) as [string, string];
+        const now = this.#known.peek(key);
+        if (now === known) {
+          this.#note(key, winner, Number(version));
+          (this.#known.peek(key) as Known).epoch = epoch; // news may have been missed since
+        } else if (now?.unsent) now.unsent = { base: winner }; // another one was chosen meanwhile
+      }
+      this.#unsent.delete(key);
+    } catch {
+      // It is sent once Redis is back.
+    } finally {
+      this.#sending.delete(key);
+    }
+  }
+
+  #touch(key: string, known: Known): void {
+    const { link, keyOf, expireMs } = this.#options;
+    if (this.#now - known.touchedAt < expireMs / TOUCHES) return;
+    known.touchedAt = this.#now;
+    link.run(TOUCH, keyOf(key), [this.#ttl]).catch(() => {});
+  }
+}
