@@ -8,6 +8,7 @@ import { bodiesCases } from './bodies.cases.ts';
 import type { Case } from './case.ts';
 import { closingCases } from './closing.cases.ts';
 import { continueCases } from './continue.cases.ts';
+import { cookiesCases } from './cookies.cases.ts';
 import { cutCases } from './cut.cases.ts';
 import { earlyAnswerCases } from './early-answer.cases.ts';
 import { forwardingFieldsCases } from './forwarding-fields.cases.ts';
@@ -61,6 +62,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   rules: rulesCases,
   'rule answers': ruleAnswersCases,
   'rule treatment': ruleTreatmentCases,
+  cookies: cookiesCases,
   attaching: attachingCases,
   servers: serversCases,
   closing: closingCases,
