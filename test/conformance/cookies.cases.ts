@@ -310,7 +310,7 @@ export const cookiesCases: readonly Case[] = [
   {
     name: 'persist: a server that is down is tried, and left for another when it fails',
     async run(stage) {
-      const { a, front } = await pair(stage, { cookie: INSERT, persist: true });
+      const { a, front } = await pair(stage, { cookie: INSERT, persist: true, timeout: { connect: 50 } });
       front.pool.server('a').setHealth('down');
       assert.deepEqual((await front.send(TO_A)).values('set-cookie'), []);
       await a.stop();

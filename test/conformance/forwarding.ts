@@ -16,6 +16,7 @@ import { framingCases } from './framing.cases.ts';
 import { hedgingCases } from './hedging.cases.ts';
 import { hopByHopCases } from './hop-by-hop.cases.ts';
 import { hostileCases } from './hostile.cases.ts';
+import { hostileCookiesCases } from './hostile-cookies.cases.ts';
 import { leavingCases } from './leaving.cases.ts';
 import { markedCases } from './marked.cases.ts';
 import { mountingCases } from './mounting.cases.ts';
@@ -63,6 +64,7 @@ const TOPICS: Readonly<Record<string, readonly Case[]>> = {
   'rule answers': ruleAnswersCases,
   'rule treatment': ruleTreatmentCases,
   cookies: cookiesCases,
+  'hostile cookies': hostileCookiesCases,
   attaching: attachingCases,
   servers: serversCases,
   closing: closingCases,

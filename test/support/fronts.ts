@@ -28,6 +28,8 @@ export interface Setting {
   readonly mount?: string;
   readonly middleware?: MiddlewareOptions;
   readonly attach?: AttachOptions;
+  /** Most bytes of a request's head, where clients speak HTTP/1. Default: Node's. */
+  readonly maxHeaderSize?: number;
 }
 
 /** What an adapter can do; what it cannot is a reason to skip a case. */
@@ -73,6 +75,11 @@ function chain(handlers: readonly Handler[]): (request: IncomingMessage, respons
   };
 }
 
+/** As a server's options. */
+function limits({ maxHeaderSize }: Setting): { maxHeaderSize?: number } {
+  return maxHeaderSize === undefined ? {} : { maxHeaderSize };
+}
+
 async function listening(server: Server): Promise<Server> {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -89,6 +96,7 @@ const nodeHttp: Adapter = {
   listen: (pool, setting) =>
     listening(
       http.createServer(
+        limits(setting),
         chain([
           ...(setting.before ?? []),
           poolHandler(pool, setting),
@@ -102,9 +110,9 @@ const nodeHttp: Adapter = {
 const nodeHttpAttach: Adapter = {
   name: 'node:http, attached',
   can: new Set<Ability>(['http1', 'checkContinue']),
-  listen: (pool, { attach }) => {
-    const server = http.createServer();
-    pool.attach(server, attach);
+  listen: (pool, setting) => {
+    const server = http.createServer(limits(setting));
+    pool.attach(server, setting.attach);
     return listening(server);
   },
   connect: (port) => RawClient.open(port),
@@ -150,7 +158,7 @@ function framework(name: string, make: () => App & ((request: never, response: n
       else app.use(setting.mount, poolHandler(pool, setting));
       app.use(setting.behind ?? nobody);
       app.use(onError);
-      return listening(http.createServer(app as unknown as http.RequestListener));
+      return listening(http.createServer(limits(setting), app as unknown as http.RequestListener));
     },
     connect: (port) => RawClient.open(port),
   };
@@ -160,7 +168,7 @@ const inFastify: Adapter = {
   name: 'Fastify',
   can: new Set<Ability>(['http1', 'before', 'mount', 'errorHandler']),
   listen: async (pool, setting) => {
-    const app = fastify();
+    const app = fastify({ http: limits(setting) });
     app.setErrorHandler((error, request, reply) => {
       reply.hijack();
       onError(error, request, reply.raw, undefined);
