@@ -8,12 +8,12 @@ import type { OpenFront, Stage } from './stage.ts';
 const KEY = 'a key of 16 bytes';
 const DATED = 'SRV insert indirect maxidle 30m maxlife 8h';
 const SIGNED = { name: 'SRV', mode: 'insert', indirect: true, sign: { keys: [KEY] } } as const;
-const COOKIES: Readonly<Record<string, CookieOption>> = {
+const COOKIES = {
   plain: 'SRV insert indirect',
   dated: DATED,
   signed: SIGNED,
   'signed and dated': { ...SIGNED, maxidle: '30m', maxlife: '8h' },
-};
+} as const satisfies Record<string, CookieOption>;
 
 /** As much as Node takes by default, or 64 KiB where it can be told to take more. */
 const mostOf = (stage: Stage): number => (stage.http1 ? 65_536 : 15_000);
@@ -56,8 +56,8 @@ export const hostileCookiesCases: readonly Case[] = [
   {
     name: 'a field as long as can be: one value, thousands of cookies, the name over and over, blanks, bare delimiters',
     async run(stage) {
-      for (const cookie of Object.values(COOKIES)) {
-        const tried = await pair(stage, cookie);
+      for (const kind of ['plain', 'signed and dated'] as const) {
+        const tried = await pair(stage, COOKIES[kind]);
         const most = mostOf(stage);
         const filled = (piece: string): string => piece.repeat(Math.floor(most / piece.length)).trim();
         assert.equal(await survives(tried, `SRV=${'x'.repeat(most - 4)}`), 'II');
