@@ -1,4 +1,4 @@
-import { AnswerBuffer } from './answer-buffer.ts';
+import { AnswerBuffer, MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import { judge } from './byte-expect.ts';
 import type { CheckCode, CheckResult } from './health-check.ts';
 import type { AnswerHead, BodyExpect, Expect, HeadExpect } from './http-expect.ts';
@@ -62,10 +62,6 @@ export class HttpAnswer {
     return this.#complete;
   }
 
-  get bodyBytes(): number {
-    return this.#bodyBytes;
-  }
-
   /** The step that is being judged, for a description. */
   get where(): string {
     const [lookedAt, varStep] = [this.#lookedAt, this.#varStep];
@@ -97,7 +93,7 @@ export class HttpAnswer {
     this.#bad = reason;
   }
 
-  /** `'held'`: all that is expected has come; `undefined`: more of the answer must come. */
+  /** `'held'`: all that is expected has come, be the rest cut or not; `undefined`: more of the answer must come. */
   verdict(): CheckResult | 'held' | undefined {
     const head = this.#head;
     if (head) {
@@ -109,6 +105,14 @@ export class HttpAnswer {
       if (body !== undefined) return body;
     }
     return this.#bad === undefined ? undefined : this.failed(this.#bad);
+  }
+
+  /** Of an answer that held: `'whole'`, and the next request may be asked; a failure; `undefined`: more of it must come. */
+  end(): CheckResult | 'whole' | undefined {
+    if (this.#bad !== undefined) return this.failed(this.#bad);
+    if (this.#bodyBytes > MAX_ANSWER_BYTES)
+      return this.failed(`a body of more than ${MAX_ANSWER_BYTES} bytes; connect anew for the next request`);
+    return this.#complete ? 'whole' : undefined;
   }
 
   passed(): CheckResult {

@@ -1,6 +1,5 @@
 import type { ResponseHead } from '../http1/response-head.ts';
 import { type ResponseEvents, ResponseParser } from '../http1/response-parser.ts';
-import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import type { CheckCode, CheckResult } from './health-check.ts';
 import { HttpAnswer } from './http-answer.ts';
 import { requestBytes } from './http-request.ts';
@@ -100,15 +99,15 @@ export class HttpProbe implements Conversation, ResponseEvents {
   #verdict(): CheckResult | undefined {
     const answer = this.#answer;
     const verdict = answer?.verdict();
-    if (!answer || verdict !== 'held') return verdict as CheckResult | undefined;
+    if (!answer || verdict === undefined) return undefined;
+    if (verdict !== 'held') return verdict;
     if (!this.#hasNext) {
       this.#over = true;
       return this.#stage.last ? answer.passed() : PROCEED;
     }
+    const end = answer.end();
+    if (end !== 'whole') return end;
     if (this.#excess) return answer.failed('bytes behind the answer');
-    if (answer.bodyBytes > MAX_ANSWER_BYTES)
-      return answer.failed(`a body of more than ${MAX_ANSWER_BYTES} bytes; connect anew for the next request`);
-    if (!answer.complete) return undefined;
     return this.#keepAlive
       ? this.#ask()
       : answer.failed('the server closes the connection after its answer; connect anew for the next request');

@@ -1,7 +1,6 @@
 import http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import { type CheckCode, type CheckResult, oneLine } from './health-check.ts';
 import { HttpAnswer } from './http-answer.ts';
 import { HttpProbe } from './http-probe.ts';
@@ -102,6 +101,8 @@ export class Http2Probe implements Conversation {
       judge();
     });
     stream.on('end', () => {
+      // Node ends a stream that is cancelled, too.
+      if (stream.rstCode !== http2.constants.NGHTTP2_NO_ERROR) return;
       answer.onEnd();
       judge();
     });
@@ -117,16 +118,18 @@ export class Http2Probe implements Conversation {
       this.#over = true;
       return this.#stage.last ? answer.passed() : PROCEED;
     }
-    if (answer.bodyBytes > MAX_ANSWER_BYTES) return answer.failed(`a body of more than ${MAX_ANSWER_BYTES} bytes`);
-    if (answer.complete) this.#ask();
+    const end = answer.end();
+    if (end !== 'whole') return end;
+    this.#ask();
     return undefined;
   }
 
   #broken(error: Error | undefined): CheckResult | undefined {
-    this.#answer?.onBad(
+    const answer = this.#answer;
+    answer?.onBad(
       error ? `HTTP/2: ${oneLine(error.message)}` : 'the connection was closed before the response was complete',
     );
-    return this.#answer?.verdict() as CheckResult | undefined;
+    return answer && this.#verdict(answer);
   }
 }
 

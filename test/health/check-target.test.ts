@@ -7,6 +7,7 @@ import tls from 'node:tls';
 import { proxyHeaderV1 } from '#src/connections/proxy-protocol.ts';
 import { type CheckTarget, checkTarget } from '#src/health/check-target.ts';
 import type { CheckResult, HealthCheck } from '#src/health/health-check.ts';
+import type { CheckOption } from '#src/health/index.ts';
 import type { ServerOptions } from '#src/pool/options.ts';
 import { resolvePoolOptions } from '#src/pool/resolve-options.ts';
 import { certificate, listen, start } from './probing.ts';
@@ -259,6 +260,48 @@ for (const [what, handler, code, words] of http2Faults) {
     assert.match(result.description, words);
   });
 }
+
+/** A frame of HTTP/2; RFC 9113, 4.1. */
+function frame(type: number, flags: number, stream: number, payload: string): Buffer {
+  const head = Buffer.alloc(9);
+  const body = Buffer.from(payload, 'hex');
+  head.writeUIntBE(body.length, 0, 3);
+  head.writeUInt8(type, 3);
+  head.writeUInt8(flags, 4);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, body]);
+}
+
+const cutInHttp2: readonly (readonly [what: string, cut: (socket: net.Socket) => void])[] = [
+  ['the end of its connection', (socket) => socket.end()],
+  ['a reset of its connection', (socket) => socket.resetAndDestroy()],
+  ['CANCEL', (socket) => socket.write(frame(3, 0, 1, '00000008'))],
+  ['INTERNAL_ERROR', (socket) => socket.write(frame(3, 0, 1, '00000002'))],
+  ['GOAWAY', (socket) => socket.end(frame(7, 0, 0, '0000000000000000'))],
+];
+for (const [what, cut] of cutInHttp2)
+  test(`over HTTP/2, an answer that is cut by ${what}, all that is expected having come, is none`, async (t) => {
+    const listener = await listen(t, (socket) =>
+      socket.once('data', () => {
+        // SETTINGS, the status 200, and a part of a body.
+        socket.write(Buffer.concat([frame(4, 0, 0, ''), frame(1, 4, 1, '88'), frame(0, 0, 1, '68616c66')]));
+        setTimeout(() => cut(socket), 20);
+      }),
+    );
+    const address = `127.0.0.1:${listener.address.port}`;
+    const next = { send: { uri: '/b' } } as const;
+    const checks: CheckOption[] = [
+      { type: 'http', steps: [{ send: { uri: '/a' } }, next] },
+      { type: 'http', steps: [{ send: { uri: '/a' } }, { expect: 'string half' }, next] },
+      { type: 'http', expect: '! string whole' },
+    ];
+    for (const check of checks) {
+      const { result, code, description } = await resultOf({ address, check, checkProto: 'h2' });
+      assert.deepEqual([result, ['L7RSP', 'SOCKERR'].includes(code)], ['failed', true], `${code} ${description}`);
+      assert.match(description, /^(?:HTTP\/2: |the connection was closed|connection reset)/);
+      await listener.closed();
+    }
+  });
 
 test('a server of HTTP/1 that is asked in HTTP/2 fails, and in words', async (t) => {
   const listener = await listen(t, (socket) =>

@@ -139,6 +139,26 @@ for (const [what, answer, words] of [
   });
 }
 
+for (const [what, rest, words] of [
+  ['is malformed', '2\r\nOK\r\nwhat?\r\n', /^an illegal chunk size at step 1 /],
+  ['is cut', '2\r\nOK\r\n', /^the (?:connection|response|body|answer).* at step 1 /],
+] as const) {
+  test(`an answer that ${what} behind all that is expected of it fails at once, and no further request is asked`, async (t) => {
+    const heard: string[] = [];
+    const listener = await listen(t, (socket) => {
+      socket.setEncoding('latin1').on('data', (request: string) => {
+        heard.push(request);
+        socket.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked${BLANK}`);
+        setTimeout(() => socket.end(rest), 20);
+      });
+    });
+    const [result, code, description] = await outcome(listener, { send: { uri: '/a' } }, { send: { uri: '/b' } });
+    assert.deepEqual([result, code], ['failed', 'L7RSP'], description);
+    assert.match(description, words);
+    assert.equal(heard.length, 1);
+  });
+}
+
 test('steps over TLS of their own name the Host they ask for', async (t) => {
   const { key, cert } = await certificate();
   const [plain] = await site(t, {});
