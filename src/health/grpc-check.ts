@@ -21,7 +21,7 @@ export function readGrpcCheck(read: OptionReader): HealthCheck {
   return {
     run(probe, onResult) {
       const { address, tls } = probe.target;
-      const overHttp2: Probe = { ...probe, target: { address, tls: tls && { ...tls, alpn: ['h2'] } } };
+      const overHttp2: Probe = { ...probe, target: { ...probe.target, tls: tls && { ...tls, alpn: ['h2'] } } };
       const sni = serverName(probe.target, address.authority);
       return new ProbeConnection(overHttp2, sni, new GrpcProbe(address.authority, request), onResult).cancel;
     },

@@ -36,6 +36,5 @@ const overPlainTcp = dialogueCheck(() => [hello], { reset: true, invalidCode: 'L
 
 /** The hello is all there is of TLS here: an `https:` address is connected to without. */
 export const sslHelloCheck: HealthCheck = {
-  run: (probe, onResult) =>
-    overPlainTcp.run({ ...probe, target: { address: probe.target.address, tls: undefined } }, onResult),
+  run: (probe, onResult) => overPlainTcp.run({ ...probe, target: { ...probe.target, tls: undefined } }, onResult),
 };

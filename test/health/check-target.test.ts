@@ -130,6 +130,27 @@ for (const [version, form] of [
   });
 }
 
+for (const check of ['redis', 'smtp', 'ldap', 'ssl-hello', 'spop', 'mysql', 'grpc'] as const)
+  test(`a PROXY header goes before a check '${check}', too`, async (t) => {
+    const [port, header] = await behindProxy(t);
+    const { cancel } = start(...checked({ address: `127.0.0.1:${port}`, check, checkSendProxy: true }));
+    t.after(cancel);
+    assert.match(await header, /^PROXY TCP4 /);
+  });
+
+test('a PROXY header goes before TLS in a check by gRPC', async (t) => {
+  const context = await certificate();
+  const [port, header] = await behindProxy(t, context);
+  const { code } = await resultOf({
+    address: `https://127.0.0.1:${port}`,
+    check: 'grpc',
+    ca: context.cert,
+    checkSendProxy: true,
+  });
+  assert.match(await header, /^PROXY TCP4 /);
+  assert.equal(code, 'L7RSP', 'it takes no h2');
+});
+
 test('a PROXY header may go before steps, and fails like any connection', async (t) => {
   const [port, header] = await behindProxy(t);
   const steps = [{ connect: { sendProxy: true } }, { send: 'x' }, { expect: 'string HTTP' }] as const;
