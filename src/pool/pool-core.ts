@@ -180,8 +180,9 @@ export class PoolCore {
   addServer(server: BackendServer): void {
     this.limits.add(server);
     this.persistence?.add(server);
-    this.outliers?.add(server);
     this.balancer.add(server);
+    // It may end a panic: those that count as ejected again leave to it what waits.
+    this.outliers?.add(server);
     this.admission.changed(server);
   }
 

@@ -206,6 +206,18 @@ test('what waits is served by an ejected server when the last other one goes', a
   }
 });
 
+test('a server that is added ends a panic, and takes what waits', async () => {
+  const { pool, told, work } = stage('ab', {}, { defaultServer: { maxconn: 1 } });
+  work('a', false, 5);
+  assert.deepEqual(told, ['ejected a consecutive-errors 30000']);
+  await pool.removeServer('b');
+  assert.ok(pool.stats().panic, 'a alone is left');
+  const held = await pool.acquire();
+  const waits = pool.acquire();
+  pool.addServer({ name: 'c', address: '192.0.2.9:80' });
+  assert.deepEqual([held.server.name, (await waits).server.name, pool.stats().panic], ['a', 'c', false]);
+});
+
 test('a server that is taken into maintenance comes back with a clean record', () => {
   const { pool, told, work, next } = stage('ab', {});
   work('a', false, 5);
