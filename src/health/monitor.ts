@@ -281,13 +281,12 @@ export class Monitor {
   #warmUp(entry: MonitoredServer): void {
     const { server } = entry;
     if (this.#stopped) return;
-    let { effectiveWeight, maxconn } = server;
     entry.slowStart = new SlowStart(this.#environment, server, (warm) => {
+      // As the pool knows them: an operator may have changed them since the last step.
+      const { effectiveWeight, maxconn } = server;
       if (warm) this.#set(entry, 'running');
-      if (server.effectiveWeight !== effectiveWeight || server.maxconn !== maxconn) {
-        ({ effectiveWeight, maxconn } = server);
-        this.#events.onWeightChange(server);
-      }
+      else server.recalculate(this.#environment.now());
+      if (server.effectiveWeight !== effectiveWeight || server.maxconn !== maxconn) this.#events.onWeightChange(server);
       // A listener may have removed the server, or put it into maintenance.
       if (warm && this.#entries.get(server) === entry && server.operational === 'running')
         this.#events.onStateChange(server, {

@@ -339,6 +339,21 @@ test('slow start: a server that comes up grows each second to its whole weight a
   );
 });
 
+test('slow start tells of each change, though another weight meanwhile makes it as it was before', () => {
+  const bench = new Bench();
+  const server = bench.server({ slowstartMs: 16_000, weight: 3 });
+  bench.monitor.add(server, settings(undefined));
+  bench.clock.advance(1000);
+  server.weight = 2;
+  server.recalculate(bench.clock.now());
+  assert.equal(server.effectiveWeight, 4);
+  bench.clock.advance(1000);
+  assert.deepEqual(
+    bench.told.filter((line) => line.includes('weighs')),
+    ['1000 s1 weighs 6', '2000 s1 weighs 6'],
+  );
+});
+
 test('slow start ends with the server: down, stopping or maintenance', () => {
   for (const end of ['down', 'stopping', 'maintenance'] as const) {
     const bench = new Bench();
