@@ -221,7 +221,7 @@ export class Outliers {
     }
     watched.count(failure === undefined);
     if (ms !== undefined) watched.time(ms);
-    this.#timer ??= this.#environment.setTimer(this.#compare, this.#settings.intervalMs);
+    this.#compareLater();
     watched.errorsInRow = failure?.inRow ? watched.errorsInRow + 1 : 0;
     if (!failure) return;
     const { consecutiveErrors } = this.#settings;
@@ -274,6 +274,8 @@ export class Outliers {
 
   #restore(watched: Watched): void {
     this.#close(watched);
+    // Its past is forgotten by and by, be there work or not.
+    this.#compareLater();
     this.#events.onRestored(watched.server);
   }
 
@@ -308,6 +310,10 @@ export class Outliers {
     this.#events.onChange(server);
   }
 
+  #compareLater(): void {
+    this.#timer ??= this.#environment.setTimer(this.#compare, this.#settings.intervalMs);
+  }
+
   /** An interval is over. */
   readonly #compare = (): void => {
     this.#timer = undefined;
@@ -317,7 +323,7 @@ export class Outliers {
       this.#compareGroup(all.filter(({ server, breaker }) => server.backup === backup && breaker.state === 'closed'));
     const busy = all.some(({ requests, breaker }) => requests > 0 || breaker.remembers);
     for (const watched of all) if (watched.breaker.state === 'closed') watched.forget();
-    if (busy && !this.#stopped) this.#timer = this.#environment.setTimer(this.#compare, this.#settings.intervalMs);
+    if (busy && !this.#stopped) this.#compareLater();
   };
 
   #compareGroup(group: Watched[]): void {

@@ -119,6 +119,22 @@ test('a trial that fails ejects it for longer; one that was given up lets anothe
   assert.equal(told.at(-1), 'ejected a consecutive-errors 60000');
 });
 
+test('a time without work makes the next ejection no longer, as one of good work does', () => {
+  for (const idle of [true, false]) {
+    const { clock, told, work } = stage('ab', {});
+    work('a', false, 5);
+    clock.advance(30_000);
+    work('a', true, 3);
+    assert.equal(told.at(-1), 'restored a');
+    if (!idle) work('a', true, 1);
+    clock.advance(20_000);
+    work('a', false, 5);
+    assert.equal(told.at(-1), 'ejected a consecutive-errors 30000', idle ? 'idle' : 'at work');
+    clock.advance(600_000);
+    assert.equal(clock.pending, 0);
+  }
+});
+
 test('work that began before the ejection says nothing of a server that is tried', () => {
   const { pool, clock, work, breakers } = stage('ab', { baseEjection: '1s' });
   const old = pool.tryAcquire({ url: 'a' });
