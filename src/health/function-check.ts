@@ -60,7 +60,8 @@ export function functionCheck(check: CheckFunction): HealthCheck {
         if (settled) return;
         settled = true;
         timer.cancel();
-        controller.abort();
+        // Whoever listens may turn to the pool, which is in the middle of what ends the check.
+        queueMicrotask(() => controller.abort());
       };
     },
   };

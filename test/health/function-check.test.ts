@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type CheckFunction, functionCheck } from '#src/health/function-check.ts';
+import { Pool } from '#src/index.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { addressOf, start, targetOf } from './probing.ts';
 
@@ -120,4 +121,22 @@ test('a cancelled one is silent, and its signal is aborted', async () => {
   cancel();
   await clock.advanceAsync(10_000);
   assert.deepEqual([calls(), signal?.aborted, clock.pending], [0, true, 0]);
+});
+
+test('whoever hears that a check is given up may give another command, which holds', async () => {
+  const clock = new VirtualClock();
+  let asked = 0;
+  const check = (_server: unknown, { signal }: { readonly signal: AbortSignal }): Promise<boolean> | boolean => {
+    if (++asked > 1) return true;
+    return new Promise(() => signal.addEventListener('abort', () => pool.server('a').setState('ready')));
+  };
+  const pool = new Pool({ servers: [{ name: 'a', address: '127.0.0.1:1', check }] }, clock);
+  const told: string[] = [];
+  pool.on('server:state', ({ from, to }) => told.push(`${from} > ${to}`));
+  await clock.advanceAsync(10);
+  pool.server('a').setState('maint');
+  await clock.advanceAsync(10);
+  assert.deepEqual([told, pool.server('a').state, asked], [['ready > maint', 'maint > ready'], 'UP', 2]);
+  await pool.close();
+  assert.equal(clock.pending, 0);
 });
