@@ -117,6 +117,16 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
     return this.#link.usable;
   }
 
+  /** Choices of this process that Redis has not been told of yet. */
+  get unsent(): number {
+    return this.#servers.unsent;
+  }
+
+  /** News of what other processes change come in: until then Redis is asked about each key. */
+  get subscribed(): boolean {
+    return this.#servers.isSubscribed;
+  }
+
   /** The server of a key: at once where this process knows it, or Redis is gone; else when Redis has answered. */
   lookup(key: StickKey): string | undefined | Promise<string | undefined> {
     const name = this.#nameOf(key);

@@ -65,6 +65,11 @@ export class SharedServers {
     return this.#known.size;
   }
 
+  /** News of changes come in. */
+  get isSubscribed(): boolean {
+    return this.#subscribed;
+  }
+
   /** Choices that Redis has not been told of. */
   get unsent(): number {
     return this.#unsent.size;

@@ -11,11 +11,11 @@ import { nowhere } from './picks.ts';
 
 /** A pool of `a`, `b` … with one slot each, and what became of those that asked for one. */
 export class Counter {
-  readonly clock = new VirtualClock();
+  readonly clock: VirtualClock = new VirtualClock();
   readonly pool: Pool<unknown>;
   /** `1:a` got a slot of `a`; `1!EK_QUEUE_TIMEOUT sQ` did not. */
   readonly told: string[] = [];
-  readonly leases = new Map<string, Lease>();
+  readonly leases: Map<string, Lease> = new Map();
 
   constructor(names: string, options: PoolOptions<unknown> = {}) {
     const servers = options.servers ?? nowhere(...names).map((server) => ({ ...server, maxconn: 1 }));

@@ -69,9 +69,9 @@ export class LiveServer {
     if (status !== 0) throw new Error(`${program} ends with ${status}:\n${stdout}${stderr}`);
   }
 
-  /** Starts the server, and waits until it accepts connections. */
-  async start(program: string, given: (port: string) => readonly string[]): Promise<void> {
-    this.port = await freePort();
+  /** Starts the server, and waits until it accepts connections. @param port Default: one that is free */
+  async start(program: string, given: (port: string) => readonly string[], port?: number): Promise<void> {
+    this.port = port ?? (await freePort());
     // The shell ends the server when its input ends, which it does however this process ends.
     const shell = '"$0" "$@" </dev/null & cat >/dev/null; kill "$!"; wait';
     const child = spawn('/bin/sh', ['-c', shell, program, ...given(String(this.port))], {
@@ -90,13 +90,18 @@ export class LiveServer {
     }
   }
 
-  async stop(): Promise<void> {
+  /** Ends the server; it may be started again. */
+  async end(): Promise<void> {
     const child = this.#process;
     if (child && child.exitCode === null && child.signalCode === null) {
       const exited = once(child, 'exit');
       child.stdin?.end();
       await exited;
     }
+  }
+
+  async stop(): Promise<void> {
+    await this.end();
     rmSync(this.folder, { recursive: true, force: true });
   }
 

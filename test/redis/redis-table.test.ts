@@ -1,0 +1,134 @@
+/** Tables that share a real Redis: what one process chooses and counts the others know, whatever becomes of Redis. */
+import assert from 'node:assert/strict';
+import { RedisTable } from '#src/redis/redis-table.ts';
+import { withRedis } from '../support/live-redis.ts';
+import { until } from '../support/until.ts';
+
+const COUNTED = { store: ['conn_cnt', 'conn_cur', 'http_req_cnt', 'http_req_rate(10s)', 'gpc(2)', 'gpt(1)'] } as const;
+
+withRedis('what one stores the other finds, and news of changes reach who knows of the key', async (redis) => {
+  const [one, two] = [await redis.table(), await redis.table()];
+  assert.equal(await one.lookup('k'), undefined);
+  one.store('k', 'a');
+  assert.equal(one.lookup('k'), 'a', 'at once, without Redis');
+  await until(() => one.unsent === 0);
+  assert.equal(await two.lookup('k'), 'a');
+  assert.equal(two.lookup('k'), 'a', 'it need not ask again');
+  two.store('k', 'b', 'a');
+  await until(() => one.recall('k') === 'b', 'the news');
+  assert.equal((await one.get('k'))?.server, 'b');
+});
+
+withRedis('of choices made at the same moment the first counts, for all', async (redis) => {
+  const tables = await Promise.all(Array.from({ length: 4 }, () => redis.table()));
+  for (let key = 0; key < 50; key++) {
+    await Promise.all(tables.map((table) => table.lookup(`k${key}`)));
+    for (const [index, table] of tables.entries()) table.store(`k${key}`, `s${index}`);
+  }
+  await until(() => tables.every(({ unsent }) => unsent === 0));
+  for (let key = 0; key < 50; key++) {
+    const { server } = (await tables[0]?.get(`k${key}`)) ?? {};
+    assert.ok(server !== undefined);
+    for (const table of tables) await until(() => table.recall(`k${key}`) === server, `one server for k${key}`);
+  }
+});
+
+withRedis('who chooses anew takes the place of the server that it knew, and of no other', async (redis) => {
+  const [one, two] = [await redis.table(), await redis.table()];
+  one.store('k', 'a');
+  await until(() => one.unsent === 0);
+  assert.equal(await two.lookup('k'), 'a');
+  one.store('k', 'b', 'a');
+  two.store('k', 'c', 'a');
+  await until(() => one.unsent + two.unsent === 0);
+  const { server } = (await one.get('k')) ?? {};
+  await until(() => one.recall('k') === server && two.recall('k') === server);
+});
+
+withRedis('one question for all who ask meanwhile', async (redis) => {
+  const [one, two] = [await redis.table(), await redis.table()];
+  one.store('k', 'a');
+  await until(() => one.unsent === 0);
+  const admin = await redis.client();
+  await admin.sendCommand(['CONFIG', 'RESETSTAT']);
+  assert.deepEqual(await Promise.all(Array.from({ length: 20 }, () => two.lookup('k'))), Array(20).fill('a'));
+  const calls = /cmdstat_hmget:calls=(\d+)/.exec(String(await admin.sendCommand(['INFO', 'commandstats'])))?.[1];
+  assert.equal(calls, '1');
+});
+
+withRedis('keys of any bytes and of every type come back as they were', async (redis) => {
+  const texts = ['', 'a b', '%20', 'ü€\u{1f600}', '\0\r\n', 'x'.repeat(500), '*?[a]', 'evenkeel:t:x'];
+  const text = await redis.table({ name: 'texts', len: 64 });
+  for (const [index, key] of texts.entries()) text.store(key, `s${index}`);
+  const binary = await redis.table({ name: 'bytes', type: 'binary', len: 4 });
+  binary.store(new Uint8Array([0, 255, 13, 10]), 'a');
+  const address = await redis.table({ name: 'addresses', type: 'ipv6' });
+  address.store('2001:db8::1', 'a');
+  const integer = await redis.table({ name: 'numbers', type: 'integer' });
+  integer.store(4_294_967_295, 'a');
+  await until(() => [text, binary, address, integer].every(({ unsent }) => unsent === 0));
+  for (const [index, key] of texts.entries())
+    assert.equal((await text.get(key))?.server, `s${index}`, JSON.stringify(key));
+  const keys = async (table: RedisTable): Promise<unknown[]> => {
+    const found: unknown[] = [];
+    for await (const { key } of table.entries()) found.push(key);
+    return found;
+  };
+  assert.equal((await keys(text)).length, texts.length);
+  assert.deepEqual(await keys(binary), [new Uint8Array([0, 255, 13, 10])]);
+  assert.deepEqual(await keys(address), ['2001:db8::1']);
+  assert.deepEqual(await keys(integer), [4_294_967_295]);
+});
+
+withRedis('counters and rates are those of all', async (redis) => {
+  const [one, two] = [await redis.table(COUNTED), await redis.table(COUNTED)];
+  const first = one.track('k');
+  const second = two.track('k');
+  for (const tracking of [first, second]) tracking?.request();
+  second?.tracked.increment('gpc[1]', 3);
+  first?.tracked.mark('gpt[0]', 7);
+  await until(() => second?.tracked.http_req_cnt === 2 && first?.tracked.http_req_cnt !== 0);
+  first?.request();
+  await until(() => first?.tracked.http_req_cnt === 3 && first.tracked.gpc[1] === 3 && first.tracked.conn_cur === 2);
+  assert.equal(first?.tracked.http_req_rate, 3);
+  for (const tracking of [first, second]) tracking?.release();
+  let entry = await one.get('k');
+  for (; entry?.conn_cur !== 0; entry = await one.get('k'));
+  const { key, conn_cnt, http_req_cnt, http_req_rate, gpc, gpt } = entry;
+  assert.deepEqual(
+    { key, conn_cnt, http_req_cnt, http_req_rate, gpc, gpt },
+    { key: 'k', conn_cnt: 2, http_req_cnt: 3, http_req_rate: 3, gpc: [0, 3], gpt: [7] },
+  );
+});
+
+withRedis('operators: set, delete, clear by a filter; what they change all others hear', async (redis) => {
+  const [one, two] = [await redis.table(COUNTED), await redis.table(COUNTED)];
+  for (const [index, key] of ['a', 'b', 'c'].entries()) await one.set(key, { server: 's', http_req_cnt: index });
+  assert.equal(await two.lookup('b'), 's');
+  await one.set('b', { server: 'z' });
+  await until(() => two.recall('b') === 'z');
+  assert.equal(await one.delete('b'), true);
+  await until(() => two.recall('b') === undefined);
+  assert.equal(await one.delete('b'), false);
+  assert.equal(await one.clear({ data: 'http_req_cnt', op: 'gt', value: 1 }), 1);
+  await assert.rejects(
+    one.clear(() => {
+      throw new Error('no filter');
+    }),
+    /no filter/,
+  );
+  assert.equal(await two.clear(), 1);
+  await assert.rejects(one.set('x', { http_err_cnt: 1 }), /http_err_cnt: is not stored by this table/);
+  assert.equal(await one.get('x'), undefined);
+});
+
+withRedis('a wrong option is named', async (redis) => {
+  const client = await redis.client();
+  const make = (options: object) => () =>
+    new RedisTable({ client, name: 't', type: 'ip', size: 10, ...options } as never);
+  assert.throws(make({ client: {} }), /client: \{\} is not allowed; allowed: a client of the package 'redis'/);
+  assert.throws(make({ name: 'a b' }), /name: "a b" is not allowed; allowed: 1 to 64 letters/);
+  assert.throws(make({ timeout: 0 }), /timeout: 0 is not allowed/);
+  assert.throws(make({ type: 'text' }), /type: "text" is not allowed/);
+  assert.throws(make({ colour: 1 }), /colour: is not an option/);
+});

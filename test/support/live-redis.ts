@@ -1,0 +1,91 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { createClient } from 'redis';
+import { RedisTable, type RedisTableOptions } from '#src/redis/redis-table.ts';
+import { findInstalled, LiveServer } from './live-server.ts';
+import { until } from './until.ts';
+
+/** A client as `redis` makes it; it connects again soon. */
+export type Client = ReturnType<typeof clientOf>;
+
+function clientOf(url: string) {
+  return createClient({ url, socket: { reconnectStrategy: 20 } });
+}
+
+/** A real Redis that tests may stop, start again, pause and fill. */
+export class LiveRedis {
+  readonly #server = new LiveServer();
+  readonly #program: string;
+  readonly #clients: Client[] = [];
+  readonly #tables: RedisTable[] = [];
+
+  constructor(program: string) {
+    this.#program = program;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.#server.port}`;
+  }
+
+  get port(): number {
+    return this.#server.port;
+  }
+
+  /** @param settings more of its command line */
+  async start(...settings: string[]): Promise<void> {
+    const port = this.#server.port || undefined;
+    const given = (at: string): string[] => [
+      ...['--port', at, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', this.#server.folder],
+      ...settings,
+    ];
+    await this.#server.start(this.#program, given, port);
+  }
+
+  /** Ends it; what it held is lost. */
+  end(): Promise<void> {
+    return this.#server.end();
+  }
+
+  async client(): Promise<Client> {
+    const client = clientOf(this.url);
+    client.on('error', () => {});
+    await client.connect();
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** A table in a process of its own, as far as Redis can tell; it hears of changes. */
+  async table(options: Partial<RedisTableOptions> = {}): Promise<RedisTable> {
+    const client = await this.client();
+    const table = new RedisTable({ client, name: 't', type: 'string', size: '10k', expire: '10m', ...options });
+    this.#tables.push(table);
+    const admin = await this.client();
+    const channel = `evenkeel:${table.name}`;
+    await until(() => table.subscribed, 'the subscription');
+    assert.ok(((await admin.sendCommand(['PUBSUB', 'NUMSUB', channel])) as unknown[]).length > 0);
+    return table;
+  }
+
+  async stop(): Promise<void> {
+    for (const table of this.#tables) table.close();
+    for (const client of this.#clients) client.destroy();
+    await this.#server.stop();
+  }
+}
+
+/** A test with a real Redis; left out where none is installed, which fails in CI. */
+export function withRedis(name: string, body: (redis: LiveRedis, t: TestContext) => Promise<void>): void {
+  test(name, async (t) => {
+    const program = findInstalled('redis-server') ?? findInstalled('valkey-server');
+    if (program === undefined) {
+      const missing = 'not installed: redis-server';
+      assert.equal(process.env['CI'], undefined, `${missing}; .ci/run must do it, by apt-get install`);
+      t.skip(missing);
+      return;
+    }
+    const redis = new LiveRedis(program);
+    t.after(() => redis.stop());
+    await redis.start();
+    await body(redis, t);
+  });
+}
