@@ -31,7 +31,7 @@ const SWEEP_MS = 1_000;
  */
 export class EntryStore {
   readonly columns: readonly Column[];
-  readonly names: ServerNames = new ServerNames();
+  names: ServerNames = new ServerNames();
   readonly #environment: Environment;
   readonly #options: ResolvedTable;
   readonly #slots: LRUCache<StoredKey, number>;
@@ -138,6 +138,17 @@ export class EntryStore {
     }
   }
 
+  /** Removes all at once, where nobody holds any. @returns how many there were; `undefined`: they must be removed one by one */
+  empty(now: number): number | undefined {
+    if (this.#held > 0) return undefined;
+    this.sweep(now);
+    const { size } = this;
+    this.#slots.clear();
+    this.names = new ServerNames();
+    this.#beginAnew();
+    return size;
+  }
+
   /**
    * Removes what has expired, the oldest first. What somebody holds begins anew.
    * @returns whether that was all
@@ -220,11 +231,13 @@ export class EntryStore {
     if (this.#slots.size === 1) this.#slots.pop();
     else this.#slots.delete(this.#keys[slot] as StoredKey);
     this.#forget(slot);
-    if (this.#slots.size === 0 && this.#capacity > SMALL) {
-      this.#keys = [];
-      this.#free = NONE;
-      this.#resize(0);
-    }
+    if (this.#slots.size === 0 && this.#capacity > SMALL) this.#beginAnew();
+  }
+
+  #beginAnew(): void {
+    this.#keys = [];
+    this.#free = NONE;
+    this.#resize(0);
   }
 
   #forget(slot: number): void {

@@ -18,8 +18,8 @@ export interface StickVisit {
   /** It has one. HAProxy: SF_ASSIGNED. */
   readonly assigned: boolean;
   readonly stores: PendingStore[];
-  /** A table has this server for it, which it takes if that may be used. */
-  offer(server: string): void;
+  /** A table has this server for it. @returns whether that may be used, and is taken */
+  offer(server: string): boolean;
 }
 
 /** Waits for what a table asks of another machine, but not for long. Never rejects. */
@@ -96,16 +96,22 @@ export class StickRules {
       const key = this.#keyOf(rule, context);
       if (key === undefined) continue;
       const found = rule.matches ? this.#lookUp(rule, key) : undefined;
-      if (found instanceof Promise) {
-        const isWaitedFor = patience && !visit.assigned;
-        if (isWaitedFor)
-          return patience(found).then((server) => {
-            note(rule, key, server ?? rule.table.recall?.(key), visit);
-            return this.#matchFrom(index + 1, context, visit, patience);
-          });
-        found.catch(() => {});
-      }
-      note(rule, key, found instanceof Promise ? rule.table.recall?.(key) : found, visit);
+      const isAsked = found instanceof Promise;
+      const waits = patience !== undefined && !visit.assigned;
+      if (isAsked && waits)
+        return patience(found).then((server) => {
+          note(rule, key, server ?? rule.table.recall?.(key), visit);
+          return this.#matchFrom(index + 1, context, visit, patience);
+        });
+      if (isAsked) found.catch(() => {});
+      const server = isAsked ? rule.table.recall?.(key) : found;
+      const isUseless = server !== undefined && waits && rule.table.ask && !visit.offer(server);
+      if (isUseless && rule.table.ask)
+        return patience(rule.table.ask(key)).then((anew) => {
+          note(rule, key, anew ?? server, visit);
+          return this.#matchFrom(index + 1, context, visit, patience);
+        });
+      note(rule, key, server, visit);
     }
     return undefined;
   }

@@ -18,7 +18,7 @@ export interface StickTableOptions {
    * 1 to 65,535. HAProxy: `len`.
    */
   readonly len?: number;
-  /** Most entries. Memory is taken as they come. 1 to 8,388,608 (`'8m'`). HAProxy: `size`. */
+  /** Most entries. 28 bytes for each are taken at once, the rest as entries come. 1 to 8,388,608 (`'8m'`). HAProxy: `size`. */
   readonly size: EntryCount;
   /** For how long an entry stays that nothing uses. Default: none, for ever. 1 ms to 24.8 days. HAProxy: `expire`. */
   readonly expire?: Duration;

@@ -119,6 +119,11 @@ export interface RequestTable {
    * the pool waits for at most for `timeout.stick`, and does without where it rejects. HAProxy: `stick match`.
    */
   lookup(key: StickKey): string | undefined | Promise<string | undefined>;
+  /**
+   * The server of a key, which another machine is asked for even if it is known here: what is known leads to a server that is
+   * down, and somebody else may have chosen anew already. Without it: what `lookup` gives is all there is.
+   */
+  ask?(key: StickKey): Promise<string | undefined>;
   /** The server of a key as far as it is known here, for who cannot wait any more. Without it: as `lookup` never waits. */
   recall?(key: StickKey): string | undefined;
   /**

@@ -43,9 +43,11 @@ export class Bond implements StickVisit {
     return this.server !== undefined;
   }
 
-  offer(name: string): void {
+  offer(name: string): boolean {
     const server = this.#persistence.find(name);
-    if (server && this.#persistence.accepts(server, this)) this.bindTo(server, 'stick');
+    if (!server || !this.#persistence.accepts(server, this)) return false;
+    this.bindTo(server, 'stick');
+    return true;
   }
 
   bindTo(server: BackendServer, by: DirectBinding): void {

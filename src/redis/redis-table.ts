@@ -133,6 +133,12 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
     return name === undefined ? undefined : this.#servers.lookup(name);
   }
 
+  /** The server of a key, as Redis has it. Never rejects. */
+  async ask(key: StickKey): Promise<string | undefined> {
+    const name = this.#nameOf(key);
+    return name === undefined ? undefined : this.#servers.ask(name);
+  }
+
   /** The server of a key, as this process knows it. */
   recall(key: StickKey): string | undefined {
     const name = this.#nameOf(key);

@@ -91,6 +91,13 @@ export class SharedServers {
     return this.#asked.get(key) ?? this.#ask(key);
   }
 
+  /** What Redis has, whatever is known here. */
+  async ask(key: string): Promise<string | undefined> {
+    const known = this.#alive(key);
+    if (!this.#options.link.usable || known?.unsent) return known?.server;
+    return this.#asked.get(key) ?? this.#ask(key);
+  }
+
   /** @param base the server that whoever has chosen this one knew of */
   store(key: string, server: string, base: string | undefined): void {
     const { expireMs, link } = this.#options;

@@ -137,7 +137,7 @@ export function readBalance(read: OptionReader): Balance {
     read.reject(
       'balance',
       "'sticky' keeps all requests on one server: { algorithm: 'sticky' } if that is meant. To keep each client on a " +
-        "server, use balance: 'source', or a hash of what tells clients apart; cookies and stick tables are not here yet",
+        "server, use balance: 'source', a hash of what tells clients apart, a 'cookie', or 'stick' rules",
     );
   else if (typeof name === 'string' && isKnown(name)) {
     const options = typeof value === 'string' ? ALGORITHMS[name].readPhrase(rest) : value;

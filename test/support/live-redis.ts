@@ -1,26 +1,24 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { createClient } from 'redis';
+import { createClient, type RedisClientType } from 'redis';
 import { RedisTable, type RedisTableOptions } from '#src/redis/redis-table.ts';
 import { findInstalled, LiveServer } from './live-server.ts';
 import { until } from './until.ts';
 
 /** A client as `redis` makes it; it connects again soon. */
-export type Client = ReturnType<typeof clientOf>;
+export type Client = RedisClientType;
 
-function clientOf(url: string) {
-  return createClient({ url, socket: { reconnectStrategy: 20 } });
-}
+const clientOf = (url: string): RedisClientType => createClient({ url, socket: { reconnectStrategy: 20 } }) as never;
 
 /** A real Redis that tests may stop, start again, pause and fill. */
 export class LiveRedis {
   readonly #server = new LiveServer();
-  readonly #program: string;
+  readonly program: string;
   readonly #clients: Client[] = [];
   readonly #tables: RedisTable[] = [];
 
   constructor(program: string) {
-    this.#program = program;
+    this.program = program;
   }
 
   get url(): string {
@@ -38,7 +36,7 @@ export class LiveRedis {
       ...['--port', at, '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', this.#server.folder],
       ...settings,
     ];
-    await this.#server.start(this.#program, given, port);
+    await this.#server.start(this.program, given, port);
   }
 
   /** Ends it; what it held is lost. */
@@ -46,8 +44,8 @@ export class LiveRedis {
     return this.#server.end();
   }
 
-  async client(): Promise<Client> {
-    const client = clientOf(this.url);
+  async client(url: string = this.url): Promise<Client> {
+    const client = clientOf(url);
     client.on('error', () => {});
     await client.connect();
     this.#clients.push(client);
@@ -55,14 +53,11 @@ export class LiveRedis {
   }
 
   /** A table in a process of its own, as far as Redis can tell; it hears of changes. */
-  async table(options: Partial<RedisTableOptions> = {}): Promise<RedisTable> {
-    const client = await this.client();
+  async table(options: Partial<RedisTableOptions> = {}, url: string = this.url): Promise<RedisTable> {
+    const client = await this.client(url);
     const table = new RedisTable({ client, name: 't', type: 'string', size: '10k', expire: '10m', ...options });
     this.#tables.push(table);
-    const admin = await this.client();
-    const channel = `evenkeel:${table.name}`;
     await until(() => table.subscribed, 'the subscription');
-    assert.ok(((await admin.sendCommand(['PUBSUB', 'NUMSUB', channel])) as unknown[]).length > 0);
     return table;
   }
 
