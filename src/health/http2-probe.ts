@@ -12,7 +12,15 @@ import type { StepRun } from './step-run.ts';
 import { inPlace } from './steps.ts';
 
 /** What in HTTP/2 is said otherwise, or belongs to HTTP/1 alone (RFC 9113 §8.2.2). */
-const NOT_IN_HTTP2: readonly string[] = ['host', 'connection', 'keep-alive', 'proxy-connection', 'upgrade', 'te'];
+const NOT_IN_HTTP2: readonly string[] = [
+  'host',
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'upgrade',
+  'http2-settings',
+  'te',
+];
 
 /**
  * The same requests as streams of HTTP/2, one after another, where the server chose it in the TLS handshake or is known to
@@ -136,11 +144,12 @@ export class Http2Probe implements Conversation {
 function headersOf(request: CheckRequest, { authority, added }: HttpSurroundings): http2.OutgoingHttpHeaders {
   const { method, uri, fields, body, host } = request;
   const [, ofUri, path = uri] = /^https?:\/\/([^/?]*)(.*)$/.exec(uri) ?? [];
-  const headers: Record<string, string | string[]> = {
+  // A field may have the name of something that all objects have.
+  const headers: Record<string, string | string[]> = Object.assign(Object.create(null), {
     ':method': method,
     ':path': path === '' ? '/' : path,
     ':authority': host ?? ofUri ?? authority,
-  };
+  });
   for (const [name, value] of [...fields, ...added]) {
     const key = name.toLowerCase();
     if (!NOT_IN_HTTP2.includes(key)) headers[key] = [...(headers[key] ?? []), value];

@@ -257,6 +257,16 @@ test('checkProto h2 speaks HTTP/2 without TLS, several requests over one connect
   assert.equal(connecting.code, 'L4OK');
 });
 
+test('over HTTP/2 a field may have any name but those that belong to HTTP/1', async (t) => {
+  const [port, asked] = await http2Site(t, undefined);
+  const headers = { Constructor: 'a', Upgrade: 'b', 'HTTP2-Settings': 'c', TE: 'd' };
+  const address = `127.0.0.1:${port}`;
+  const { code, description } = await resultOf({ address, check: { type: 'http', headers }, checkProto: 'h2' });
+  assert.equal(code, 'L7OK', description);
+  const { constructor: own, upgrade, te } = asked[0] as Record<string, unknown>;
+  assert.deepEqual([own, upgrade, asked[0]?.['http2-settings'], te], ['a', undefined, undefined, undefined]);
+});
+
 const http2Faults: readonly (readonly [what: string, Handler, code: string, words: RegExp])[] = [
   ['a wrong status', (stream) => stream.respond({ ':status': 503 }), 'L7STS', /^status 503, expected status 200-399$/],
   ['a stream reset before its head', (stream) => stream.close(2), 'L7RSP', /HTTP\/2: |closed/],
