@@ -71,6 +71,7 @@ export function agentCheck({ host, port, send }: AgentTarget): HealthCheck {
 class AgentProbe implements ProbeProtocol {
   readonly reset = false;
   readonly #send: string;
+  /** A character for each byte: one of UTF-8 may come in two pieces. */
   #line = '';
 
   constructor(send: string) {
@@ -84,7 +85,7 @@ class AgentProbe implements ProbeProtocol {
   onBytes(buffer: Buffer, length: number): CheckResult | undefined {
     this.#line += buffer.toString('latin1', 0, Math.min(length, LONGEST_LINE - this.#line.length));
     const end = this.#line.search(/[\r\n]/);
-    if (end !== -1) return agentResult(parseAgentReply(this.#line.slice(0, end)));
+    if (end !== -1) return agentResult(parseAgentReply(Buffer.from(this.#line.slice(0, end), 'latin1').toString()));
     return this.#line.length < LONGEST_LINE ? undefined : INCOMPLETE;
   }
 

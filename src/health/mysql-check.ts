@@ -69,7 +69,7 @@ export function readGreeting(reply: Buffer): CheckResult | undefined {
   if (!packet || 'result' in packet) return packet;
   const end = packet.indexOf(0, 1);
   if ((packet[0] !== 9 && packet[0] !== 10) || end === -1) return notMysql(reply);
-  return passed(oneLine(packet.toString('latin1', 1, end)));
+  return passed(oneLine(packet.toString('utf8', 1, end)));
 }
 
 /** OK, or a request for more of an authentication: the server lives, and knows of no error. */

@@ -12,7 +12,7 @@ const ping: Turn = { send: Buffer.from('*1\r\n$4\r\nPING\r\n'), awaits: 'the ans
 
 /** An error such as `-NOAUTH …` or `-LOADING …` is told once its line is whole. */
 export function readPong(reply: Buffer): CheckResult | undefined {
-  const text = reply.toString('latin1');
+  const text = reply.toString();
   if (text.startsWith(PONG)) return passed('Redis server is ok');
   if (PONG.startsWith(text)) return undefined;
   if (!text.startsWith('-')) return failed('L7STS', `not the answer of a Redis server: ${excerpt(reply)}`);

@@ -31,11 +31,11 @@ function turn(command: string, send: Buffer): Turn {
 }
 
 /** A line that is not the last one has `-` behind its code; RFC 5321 §4.2. */
-const LINE = /^(\d{3})([ -].*)?$/;
+const LINE = /^(\d{3})([ -][^\r]*)?$/;
 
 /** Reads one reply of one or more lines; passes with 2xx. */
 export function readReply(reply: Buffer, what: string): CheckResult | undefined {
-  const lines = reply.toString('latin1').split('\n');
+  const lines = reply.toString().split('\n');
   const rest = lines.pop();
   for (const line of lines) {
     const [, code = '', text = ''] = LINE.exec(line.replace(/\r$/, '')) ?? [];

@@ -93,7 +93,7 @@ class ItemReader {
   }
 
   text(): string {
-    return this.#take(this.#number()).toString('latin1');
+    return this.#take(this.#number()).toString();
   }
 
   value(): string | number | undefined {

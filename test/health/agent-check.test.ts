@@ -16,6 +16,11 @@ for (const [title, pieces, expected] of [
   ['a line in one piece', ['up 50%\n'], 'passed L7OK: the agent says up'],
   ['a line in three', ['do', 'wn # disk ', 'full\r\n'], 'failed L7STS: the agent says down (disk full)'],
   ['what follows the line is not read', ['up\ndown\n'], 'passed L7OK: the agent says up'],
+  [
+    'a character in two pieces',
+    [Buffer.from('down # f\xc3', 'latin1'), Buffer.from('\xbcr heute\n', 'latin1')],
+    'failed L7STS: the agent says down (für heute)',
+  ],
   ['an empty line', ['\nup\n'], 'neutral CHECKED: '],
 ] as const) {
   test(`${title}`, async (t) => {
@@ -70,7 +75,7 @@ test('an agent that says nothing, or one letter at a time, has so much time and 
   await listener.closed();
 });
 
-function send(socket: net.Socket, pieces: readonly string[]): void {
+function send(socket: net.Socket, pieces: readonly (string | Buffer)[]): void {
   const [first = '', ...rest] = pieces;
   socket.write(first, () => setImmediate(() => rest.length > 0 && send(socket, rest)));
 }
