@@ -156,8 +156,7 @@ export const hostileCookiesCases: readonly Case[] = [
           '0x7f',
           '9'.repeat(9_000),
         ])
-          for (const value of [`a|${date}`, `a|${date}|${date}`, `a|${date}|${date}|${date}`, `|${date}`, `a||${date}`])
-            await survives(tried, `SRV=${value}`);
+          for (const value of [`a|${date}`, `a|${date}|${date}`]) await survives(tried, `SRV=${value}`);
       }
     },
   },
