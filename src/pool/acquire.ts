@@ -3,7 +3,8 @@ import { EvenkeelError } from '../core/errors.ts';
 import { type Abortable, AbortSignals } from './abort-signals.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { Seeker } from './choice.ts';
-import { type Lease, LeaseSlot } from './lease.ts';
+import { type Lease, type LeaseSeeker, LeaseSlot } from './lease.ts';
+import type { Bond } from './persistence.ts';
 import type { PoolCore } from './pool-core.ts';
 import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
 
@@ -61,7 +62,7 @@ export function acquireLease(
 function placed(
   core: PoolCore,
   request: AcquireRequest,
-  seeker: Seeker,
+  seeker: LeaseSeeker,
   lend: (slot: LeaseSlot) => Lease,
 ): Lease | Promise<Lease> {
   const place = placeFor(core, request.context, request.avoid, seeker);
@@ -79,18 +80,26 @@ function left(core: PoolCore, error: EvenkeelError): EvenkeelError {
 }
 
 /** Takes a slot of the server, and has tables told of it. */
-function slotOf(core: PoolCore, server: BackendServer, { bond }: Seeker): LeaseSlot {
-  if (bond) core.persistence?.store(server, bond, undefined);
-  return new LeaseSlot(core, server);
+function slotOf(core: PoolCore, server: BackendServer, seeker: LeaseSeeker): LeaseSlot {
+  if (seeker.bond) core.persistence?.store(server, seeker.bond, undefined);
+  return new LeaseSlot(core, server, seeker);
 }
 
-function seekerOf({ persistence }: PoolCore, context: RequestContext): Seeker {
-  return { bond: persistence?.bind(context), preferred: undefined, redirectable: false, binding: 'none' };
+function seekerOf({ persistence }: PoolCore, context: RequestContext): LeaseSeeker {
+  const bond = persistence?.bind(context);
+  return { bond, preferred: undefined, redirectable: false, binding: 'none', method: context.method };
 }
 
 function placeFor(core: PoolCore, context: RequestContext, avoid: readonly string[], seeker: Seeker): Place {
-  if (avoid.length === 0) return core.choice.first(context, seeker);
+  if (avoid.length === 0 || keeps(core, seeker.bond, avoid)) return core.choice.first(context, seeker);
+  seeker.binding = 'none';
   return core.choice.again(context, named(core.balancer.servers, avoid));
+}
+
+/** It belongs to a server that is not one of those to avoid, or from which it may not be taken. */
+function keeps({ persistence }: PoolCore, bond: Bond | undefined, avoid: readonly string[]): boolean {
+  if (!bond?.server || !persistence?.accepts(bond.server, bond)) return false;
+  return bond.forced || !avoid.includes(bond.server.name);
 }
 
 /** Those of the servers that are named, the first name last. */
@@ -111,7 +120,7 @@ class Acquisition implements Queued, Abortable {
   readonly lease: Promise<Lease>;
   readonly #core: PoolCore;
   readonly #request: AcquireRequest;
-  readonly #seeker: Seeker;
+  readonly #seeker: LeaseSeeker;
   readonly #waiter: Waiter;
   readonly #lend: (slot: LeaseSlot) => Lease;
   readonly #resolve: (lease: Lease) => void;
@@ -120,7 +129,7 @@ class Acquisition implements Queued, Abortable {
   constructor(
     core: PoolCore,
     request: AcquireRequest,
-    seeker: Seeker,
+    seeker: LeaseSeeker,
     queue: RequestQueue,
     lend: (slot: LeaseSlot) => Lease,
   ) {

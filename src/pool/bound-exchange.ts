@@ -7,7 +7,7 @@ import type { CookieDeed } from '../persistence/cookie.ts';
 import type { ServerView } from '../servers/server.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { Seeker } from './choice.ts';
-import type { Binding, Bond } from './persistence.ts';
+import { type Binding, type Bond, isDirect } from './persistence.ts';
 import { Reception } from './reception.ts';
 import { fieldsOf } from './rule-fields.ts';
 
@@ -61,11 +61,6 @@ export abstract class BoundExchange extends Reception implements Seeker {
     this.findPlace();
   }
 
-  /** What binds it to its server is what HAProxy calls direct. */
-  get #direct(): boolean {
-    return this.binding === 'rule' || this.binding === 'cookie' || this.binding === 'stick';
-  }
-
   /** A server answers: tables are told. */
   protected storeIn(server: BackendServer, { status, headers }: MutableHead): void {
     const { bond } = this;
@@ -86,7 +81,10 @@ export abstract class BoundExchange extends Reception implements Seeker {
     const setCookie = values('set-cookie');
     const caching = checkcache || cookie?.nocache ? cacheabilityOf(this.method, head.status, values) : undefined;
     const cacheable = caching?.cacheable === true;
-    const answer = visit?.answer({ setCookie, cacheable }, { server, direct: this.#direct, method: this.method });
+    const answer = visit?.answer(
+      { setCookie, cacheable },
+      { server, direct: isDirect(this.binding), method: this.method },
+    );
     if (checkcache && caching && cookiesWouldBeCached(caching, setCookie, answer?.private === true))
       return {
         kind: 'refused',

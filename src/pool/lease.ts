@@ -1,4 +1,6 @@
 import type { BackendServer } from './backend-server.ts';
+import type { Seeker } from './choice.ts';
+import { isDirect } from './persistence.ts';
 import type { PoolCore } from './pool-core.ts';
 import type { PoolServer } from './pool-server.ts';
 
@@ -9,6 +11,13 @@ export interface LeaseResult {
   readonly error?: unknown;
 }
 
+/** Who asked for a lease. */
+export interface LeaseSeeker extends Seeker {
+  readonly method: string | undefined;
+}
+
+const NONE: readonly string[] = Object.freeze([]);
+
 /**
  * A slot of a server that is held by a lease. It outlives a lease that was lost, so that the slot can be freed. Whoever makes
  * one has entered the pool's limits, which are left with it.
@@ -16,17 +25,26 @@ export interface LeaseResult {
 export class LeaseSlot {
   readonly server: BackendServer;
   readonly #core: PoolCore;
+  readonly #seeker: LeaseSeeker;
   readonly #takenAt: number;
   #released = false;
   listIndex = -1;
 
   /** Whoever asked for it is part of the pool's load already; `free` ends that. */
-  constructor(core: PoolCore, server: BackendServer) {
+  constructor(core: PoolCore, server: BackendServer, seeker: LeaseSeeker) {
     this.#core = core;
     this.server = server;
+    this.#seeker = seeker;
     core.take(server);
     this.#takenAt = core.balancer.observes || core.outliers ? core.environment.now() : 0;
     core.leases.add(this);
+  }
+
+  /** What the client is to come back with. */
+  get setCookie(): readonly string[] {
+    const { bond, binding, method = '' } = this.#seeker;
+    const by = { server: this.server, direct: isDirect(binding), method };
+    return bond?.visit?.answer({ setCookie: NONE, cacheable: false }, by).setCookie ?? NONE;
   }
 
   /** Returns `false` when it was free already. */
@@ -73,6 +91,14 @@ export class Lease implements Disposable {
     this.server = server;
     this.#slot = slot;
     lostLeases.register(this, slot, this);
+  }
+
+  /**
+   * `Set-Cookie` values for your answer to the client, so that it comes back to this server: what the pool's `cookie` in mode
+   * `insert` sets; with `postonly` the context's `method` decides, too. Empty where nothing is to be set.
+   */
+  get setCookie(): readonly string[] {
+    return this.#slot.setCookie;
   }
 
   /** Gives the slot back. A second call does nothing. */

@@ -17,6 +17,11 @@ export type DirectBinding = 'rule' | 'cookie' | 'stick';
 /** What keeps a request on the server that it has; `session`: its client is authenticated there. */
 export type Binding = DirectBinding | 'session' | 'none';
 
+/** A client so bound is on its server already, which a cookie need not tell it. HAProxy: SF_DIRECT. */
+export function isDirect(binding: Binding): boolean {
+  return binding === 'rule' || binding === 'cookie' || binding === 'stick';
+}
+
 /** What is known of a request that may bind it to a server. */
 export class Bond implements StickVisit {
   /** It goes to its server even if that is down, and to no other. HAProxy: `force-persist`. */

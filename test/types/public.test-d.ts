@@ -357,6 +357,7 @@ const lease = await pool.acquire({ url: '/' }, { signal: AbortSignal.abort(), ti
 holds<Same<typeof lease, Lease>>();
 holds<Same<typeof lease.server.url, string>>();
 holds<Same<typeof lease.server.port, number>>();
+holds<Same<typeof lease.setCookie, readonly string[]>>();
 lease.release();
 lease.release({ ok: false, error: new Error('from the call') });
 {
