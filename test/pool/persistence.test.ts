@@ -200,6 +200,31 @@ describe('its server goes while they wait for it', () => {
     assert.equal(await counter.heard(), 'forced:b');
   });
 
+  test('what a hash has brought there stays as well with persist, and when forced: as HAProxy has it', async () => {
+    for (const [options, expected] of [
+      [{}, '2:a'],
+      [{ persist: true }, ''],
+      [{ forcePersist: () => true }, ''],
+    ] as const) {
+      const counter = counterOf('ab', { balance: 'hdr(x)', hashType: 'map-based crc32', ...options });
+      const key = Array.from('0123456789').find((x) => counter.pool.explain({ headers: { x } }).chosen === 'b');
+      for (const id of ['1', '2']) counter.ask(id, { headers: { x: key } });
+      assert.equal(await counter.heard(), '1:b');
+      counter.pool.server('b').setHealth('down');
+      assert.equal(await counter.heard(), expected, JSON.stringify(options));
+    }
+  });
+
+  test('what they are to avoid, they avoid when they are moved, too', async () => {
+    const counter = counterOf('abc');
+    counter.ask('1', having('b'));
+    counter.ask('2', having('b'), { avoid: ['a'] });
+    await counter.heard();
+    counter.pool.server('b').setHealth('down');
+    assert.equal(await counter.heard(), '2:c');
+    assert.deepEqual(counter.leases.get('2')?.setCookie, ['SRV=c; path=/']);
+  });
+
   test('back before they have a slot elsewhere: they belong to it again only when they next ask', async () => {
     const counter = counterOf('ab');
     counter.ask('any');
