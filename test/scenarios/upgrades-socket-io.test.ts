@@ -4,7 +4,7 @@ import http from 'node:http';
 import type { AddressInfo, Socket as NetSocket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Server } from 'socket.io';
-import { io, type Socket } from 'socket.io-client';
+import { io, type ManagerOptions, type Socket } from 'socket.io-client';
 import { Pool } from '#src/index.ts';
 import { startFront, UPGRADE_FRONTS } from '../support/upgrade-fronts.ts';
 
@@ -30,8 +30,9 @@ async function ioServer(t: TestContext, name: string): Promise<{ url: string; se
   return { url: `http://127.0.0.1:${(httpServer.address() as AddressInfo).port}`, server, kill };
 }
 
-function connect(t: TestContext, port: number, transports: string[]): Socket {
-  const socket = io(`http://127.0.0.1:${port}`, { transports, forceNew: true, reconnectionDelay: 5 });
+/** @param options `withCredentials` has it keep cookies from one request to the next */
+function connect(t: TestContext, port: number, transports: string[], options: Partial<ManagerOptions> = {}): Socket {
+  const socket = io(`http://127.0.0.1:${port}`, { transports, forceNew: true, reconnectionDelay: 5, ...options });
   t.after(() => socket.disconnect());
   return socket;
 }
@@ -44,16 +45,21 @@ async function connected(socket: Socket): Promise<void> {
   });
 }
 
+async function upgraded(socket: Socket): Promise<void> {
+  await connected(socket);
+  const { engine } = socket.io;
+  if (engine.transport.name !== 'websocket')
+    await new Promise<void>((resolve) => {
+      engine.once('upgrade', () => resolve());
+    });
+}
+
 for (const front of UPGRADE_FRONTS) {
   test(`${front.name}: socket.io polls, then upgrades to a WebSocket`, async (t) => {
     const { url, server } = await ioServer(t, 'a');
     const { port } = await startFront(t, front, new Pool({ servers: [url] }));
     const socket = connect(t, port, ['polling', 'websocket']);
-    await connected(socket);
-    if (socket.io.engine.transport.name !== 'websocket')
-      await new Promise<void>((resolve) => {
-        socket.io.engine.once('upgrade', () => resolve());
-      });
+    await upgraded(socket);
     const binary = Buffer.from([0, 255, 13, 10]);
     const [name, [text, bytes]] = await socket.emitWithAck('ask', ['ü', binary]);
     assert.deepEqual([name, text, Buffer.from(bytes)], ['a', 'ü', binary]);
@@ -77,5 +83,45 @@ for (const front of UPGRADE_FRONTS) {
     await lost;
     await connected(socket);
     assert.deepEqual(await socket.emitWithAck('ask', 2), ['b', 2]);
+  });
+
+  test(`${front.name}: with a cookie, each client of socket.io stays on one server through polls and upgrade, and finds the other when that dies`, {
+    timeout: 20_000,
+  }, async (t) => {
+    const both = [await ioServer(t, 'a'), await ioServer(t, 'b')] as const;
+    const servers = both.map(({ url }, at) => ({ name: 'ab'.charAt(at), address: url, cookie: 'ab'.charAt(at) }));
+    const pool = new Pool({ servers, cookie: 'SRV insert indirect' });
+    const flags: Record<string, number> = {};
+    pool.on('request', ({ cookieFlags }) => {
+      flags[cookieFlags] = (flags[cookieFlags] ?? 0) + 1;
+    });
+    const { port } = await startFront(t, front, pool);
+    const sockets = Array.from({ length: 6 }, () =>
+      connect(t, port, ['polling', 'websocket'], { withCredentials: true }),
+    );
+    const home = await Promise.all(
+      sockets.map(async (socket) => {
+        await connected(socket);
+        const [polled] = await socket.emitWithAck('ask', 'while it polls, or upgrades');
+        await upgraded(socket);
+        for (let i = 0; i < 3; i++) assert.deepEqual(await socket.emitWithAck('ask', i), [polled, i]);
+        return polled;
+      }),
+    );
+    assert.deepEqual([...home].sort(), ['a', 'a', 'a', 'b', 'b', 'b']);
+    assert.deepEqual(
+      [flags['NI'], Object.keys(flags).sort()],
+      [6, ['NI', 'VN']],
+      'one cookie each; all else follows it',
+    );
+    const lost = sockets
+      .filter((_, at) => home[at] === 'a')
+      .map((socket) => new Promise((resolve) => socket.once('disconnect', resolve)));
+    both[0].kill();
+    await Promise.all(lost);
+    for (const socket of sockets) {
+      await connected(socket);
+      assert.deepEqual(await socket.emitWithAck('ask', 'again'), ['b', 'again']);
+    }
   });
 }
