@@ -261,6 +261,22 @@ export const cookiesCases: readonly Case[] = [
     },
   },
   {
+    name: 'redir without a cookie: whom a hash leads there needs no slot either',
+    async run(stage) {
+      const origin = await stage.origin(() => {});
+      const servers = [{ address: origin.url, redir: '/', maxconn: 1 }];
+      const front = await stage.open({ servers, balance: 'uri' });
+      const post = await front.start({ method: 'POST', body: '' });
+      const carried = await origin.request(1);
+      const answer = await front.send({ path: '//evil.test/x' });
+      assert.deepEqual([answer.status, answer.field('location')], [302, '/evil.test/x']);
+      carried.socket.write(ok());
+      assert.equal((await post.end).status, 200);
+      const { stot, lbtot } = front.stats();
+      assert.deepEqual([(await front.event(1)).flags, stot, lbtot], ['LC', 1, 2]);
+    },
+  },
+  {
     name: 'checkcache: a response that sets a cookie and that a cache might keep is a 502, PH',
     async run(stage) {
       const { origin, front } = await stage.both(undefined, { checkcache: true });
