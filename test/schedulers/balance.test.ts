@@ -127,7 +127,7 @@ describe('what may not', () => {
   test("'sticky' is said to be something else than a Node developer means", () => {
     const fault = faultOf('sticky');
     assert.equal(fault.path, 'pool.balance');
-    assert.match(fault.message, /\{ algorithm: 'sticky' \}.*cookies and stick tables/);
+    assert.match(fault.message, /\{ algorithm: 'sticky' \}.*'cookie', or 'stick' rules/);
   });
 
   for (const [balance, path, message] of [
