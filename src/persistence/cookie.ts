@@ -50,6 +50,8 @@ export interface CookieAnswer {
 
 /** Clocks differ, and may be set wrong: dates of the next day are believed, later ones are not. */
 const FUTURE_S = 86_400;
+/** Signed cookies of one request that are looked at: a signature takes microseconds with every key, and a field has room for hundreds. */
+const MOST_SIGNED = 8;
 const KEEP: SetCookieTreatment = { kind: 'keep' };
 const REMOVE: SetCookieTreatment = { kind: 'remove' };
 
@@ -83,7 +85,8 @@ export class CookiePersistence<S extends CookieTarget> {
     if (field === undefined || field === '') return visit;
     const { values, forwarded } = readCookieField(field, this.settings.name, this.#treatment);
     visit.forwarded = forwarded;
-    for (const value of values) this.#look(visit, value, facts);
+    const looked = this.settings.signer ? values.slice(0, MOST_SIGNED) : values;
+    for (const value of looked) this.#look(visit, value, facts);
     return visit;
   }
 

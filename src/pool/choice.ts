@@ -54,7 +54,7 @@ export class Choice {
     const bound = bond?.server;
     if (bond?.by && bound && this.#persistence?.accepts(bound, bond)) {
       seeker.binding = bond.by;
-      const place = bound.redir !== undefined && seeker.redirectable ? bound : placeAt(bound);
+      const place = redirects(bound, seeker) ? bound : placeAt(bound);
       if (place) return place;
       // HAProxy: a full queue breaks the bond, where requests may go elsewhere at all.
       if (bond.forced || this.#options.retry.redispatch === 0)
@@ -66,7 +66,7 @@ export class Choice {
       return known;
     }
     seeker.binding = 'none';
-    return this.#balanced(this.#balancer.pick(context, undefined), undefined);
+    return this.#balanced(this.#balancer.pick(context, undefined), undefined, seeker);
   }
 
   /**
@@ -85,12 +85,17 @@ export class Choice {
   }
 
   /** Where the server stands that balancing has found; `undefined`: all are full. */
-  #balanced(server: BackendServer | undefined, previous: BackendServer | undefined): Place {
+  #balanced(server: BackendServer | undefined, previous: BackendServer | undefined, seeker?: Seeker): Place {
     if (!server) return this.#balancer.usableCount === 0 ? new EvenkeelError('EK_NO_SERVER') : this.#shared;
-    const place = placeAt(server);
+    const place = seeker && redirects(server, seeker) ? server : placeAt(server);
     if (place === server && server !== previous) server.counters.lbtot++;
     return place ?? new EvenkeelError('EK_QUEUE_FULL', { server: server.name });
   }
+}
+
+/** The server is not asked, so that no slot of it is needed. */
+function redirects(server: BackendServer, { redirectable }: Seeker): boolean {
+  return redirectable && server.redir !== undefined;
 }
 
 /** The server where it has a slot free, else its queue; `undefined`: that is full, too. */

@@ -157,6 +157,40 @@ export const cookiesCases: readonly Case[] = [
     },
   },
   {
+    name: 'redispatch -1: its server has every try but the last; without redispatch all of them, and nobody else is asked',
+    async run(stage) {
+      for (const [redispatch, expected] of [
+        [-1, { status: 200, outcome: 'b DI', wretr: 2, requests: 1 }],
+        [false, { status: 503, outcome: 'a VN', wretr: 3, requests: 0 }],
+      ] as const) {
+        const alive = await stage.origin();
+        const servers = [
+          { name: 'a', address: REFUSING, cookie: 'a' },
+          { name: 'b', address: alive.url, cookie: 'b' },
+        ];
+        const front = await stage.open({ servers, cookie: INSERT, redispatch, timeout: { connect: 20 } });
+        const { status } = await front.send(TO_A);
+        const [outcome] = await outcomes(front, 1);
+        const { wretr } = front.stats('a');
+        assert.deepEqual({ status, outcome, wretr, requests: alive.requests.length }, expected);
+      }
+    },
+  },
+  {
+    name: 'a server that is added is found by its cookie at once, one that is removed is known no more: II',
+    async run(stage) {
+      const { a, front } = await pair(stage, { cookie: INSERT });
+      front.pool.addServer({ name: 'c', address: a.url, cookie: 'c' });
+      const toC = { fields: [['Cookie', 'SRV=c']] } as const;
+      assert.deepEqual((await front.send(toC)).values('set-cookie'), []);
+      await front.pool.removeServer('c');
+      await front.pool.removeServer('a');
+      for (const client of [toC, TO_A])
+        assert.deepEqual((await front.send(client)).values('set-cookie'), ['SRV=b; path=/']);
+      assert.deepEqual(await outcomes(front, 3), ['c VN', 'b II', 'b II']);
+    },
+  },
+  {
     name: 'a response that is not passed on sets nothing: the cookie is of the server whose answer is, DI',
     async run(stage) {
       const { a, b, front } = await pair(stage, { cookie: INSERT, retryOn: '503' as never }, undefined);
@@ -224,6 +258,22 @@ export const cookiesCases: readonly Case[] = [
         ['302 LCVN', '302 LCVN', '302 LCVN', '200 --VN'],
       );
       assert.equal(origin.connections.length, 1);
+    },
+  },
+  {
+    name: 'redir without a cookie: whom a hash leads there needs no slot either',
+    async run(stage) {
+      const origin = await stage.origin(() => {});
+      const servers = [{ address: origin.url, redir: '/', maxconn: 1 }];
+      const front = await stage.open({ servers, balance: 'uri' });
+      const post = await front.start({ method: 'POST', body: '' });
+      const carried = await origin.request(1);
+      const answer = await front.send({ path: '//evil.test/x' });
+      assert.deepEqual([answer.status, answer.field('location')], [302, '/evil.test/x']);
+      carried.socket.write(ok());
+      assert.equal((await post.end).status, 200);
+      const { stot, lbtot } = front.stats();
+      assert.deepEqual([(await front.event(1)).flags, stot, lbtot], ['LC', 1, 2]);
     },
   },
   {

@@ -54,6 +54,13 @@ test('dates are signed too, and sent anew once a unit is over', () => {
   assert.deepEqual([exchange(has).flags, exchange(later.has).flags], ['EI', 'VU']);
 });
 
+test('of many in one request the first eight are looked at', () => {
+  const { exchange } = stage({ mode: 'insert', sign: { keys: [NEW] } });
+  const { has = '' } = exchange(undefined);
+  const behind = (count: number) => exchange(`${`SRV=b.${'A'.repeat(22)}; `.repeat(count)}${has}`).flags;
+  assert.deepEqual([behind(7), behind(8)], ['VN', 'II']);
+});
+
 test('with a new key, what the old one has signed is believed, and signed anew', () => {
   const { has } = stage({ mode: 'insert', sign: { keys: [OLD] } }).exchange(undefined);
   const { exchange } = stage({ mode: 'insert', sign: { keys: [NEW, OLD] } });

@@ -1,7 +1,14 @@
 /** Whom a cookie leads where, and what becomes of those who wait there: leases on the virtual clock. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { Lease, Pool, PoolOptions, RequestContext, ServerOptions } from '#src/index.ts';
+import {
+  type Lease,
+  type Pool,
+  type PoolOptions,
+  type RequestContext,
+  type ServerOptions,
+  StickTable,
+} from '#src/index.ts';
 import { Counter } from './counter.ts';
 import { nowhere } from './picks.ts';
 
@@ -376,6 +383,20 @@ describe('a lease', () => {
     assert.deepEqual(avoiding('a', ['b', 'a'], '/forced'), ['a', '']);
     pool.server('b').setState('maint');
     assert.deepEqual(avoiding('b', ['a']), ['c', 'SRV=c; path=/']);
+  });
+
+  test('a table binds as a cookie does: its client needs no cookie, and is not moved for a server that it is not on', () => {
+    const { pool } = counterOf('abc', {
+      stickTable: new StickTable({ type: 'string', size: 100 }),
+      stick: [{ on: 'req.hdr(x-user)' }],
+    });
+    const ann = { headers: { 'x-user': 'ann' } };
+    const first = pool.tryAcquire(ann, { avoid: ['a'] });
+    assert.deepEqual([first?.server.name, setBy(first)], ['b', 'SRV=b; path=/']);
+    const second = pool.tryAcquire(ann, { avoid: ['a'] });
+    assert.deepEqual([second?.server.name, setBy(second)], ['b', '']);
+    const third = pool.tryAcquire(ann, { avoid: ['b'] });
+    assert.deepEqual([third?.server.name === 'b', setBy(third).startsWith('SRV=')], [false, true]);
   });
 
   test('run with retry leaves the server of the cookie when it fails, unless forced', async () => {
