@@ -43,7 +43,8 @@ function setBy(lease: Lease | undefined): string {
 
 /** The server of a lease that was there at once, the lease released. */
 function serverOf(pool: Pool<unknown>, context?: RequestContext): string | undefined {
-  using lease = pool.tryAcquire(context);
+  const lease = pool.tryAcquire(context);
+  lease?.release();
   return lease?.server.name;
 }
 

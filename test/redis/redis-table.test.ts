@@ -1,10 +1,24 @@
 /** Tables that share a real Redis: what one process chooses and counts the others know, whatever becomes of Redis. */
 import assert from 'node:assert/strict';
+import type { StickEntry } from '#src/index.ts';
 import { RedisTable } from '#src/redis/redis-table.ts';
 import { withRedis } from '../support/live-redis.ts';
 import { until } from '../support/until.ts';
 
 const COUNTED = { store: ['conn_cnt', 'conn_cur', 'http_req_cnt', 'http_req_rate(10s)', 'gpc(2)', 'gpt(1)'] } as const;
+
+/** Waits until Redis has that of an entry. */
+async function untilEntry(
+  table: RedisTable,
+  key: string,
+  holds: (entry: StickEntry | undefined) => boolean,
+): Promise<StickEntry | undefined> {
+  for (const end = Date.now() + 20_000; ; ) {
+    const entry = await table.get(key);
+    if (holds(entry)) return entry;
+    assert.ok(Date.now() < end, `Redis has ${JSON.stringify(entry)}`);
+  }
+}
 
 withRedis('what one stores the other finds, and news of changes reach who knows of the key', async (redis) => {
   const [one, two] = [await redis.table(), await redis.table()];
@@ -87,14 +101,13 @@ withRedis('counters and rates are those of all', async (redis) => {
   for (const tracking of [first, second]) tracking?.request();
   second?.tracked.increment('gpc[1]', 3);
   first?.tracked.mark('gpt[0]', 7);
-  await until(() => second?.tracked.http_req_cnt === 2 && first?.tracked.http_req_cnt !== 0);
+  await untilEntry(one, 'k', (entry) => entry?.http_req_cnt === 2);
   first?.request();
   await until(() => first?.tracked.http_req_cnt === 3 && first.tracked.gpc[1] === 3 && first.tracked.conn_cur === 2);
   assert.equal(first?.tracked.http_req_rate, 3);
   for (const tracking of [first, second]) tracking?.release();
-  let entry = await one.get('k');
-  for (; entry?.conn_cur !== 0; entry = await one.get('k'));
-  const { key, conn_cnt, http_req_cnt, http_req_rate, gpc, gpt } = entry;
+  const entry = await untilEntry(one, 'k', (found) => found?.conn_cur === 0);
+  const { key, conn_cnt, http_req_cnt, http_req_rate, gpc, gpt } = entry ?? {};
   assert.deepEqual(
     { key, conn_cnt, http_req_cnt, http_req_rate, gpc, gpt },
     { key: 'k', conn_cnt: 2, http_req_cnt: 3, http_req_rate: 3, gpc: [0, 3], gpt: [7] },
