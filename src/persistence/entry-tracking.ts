@@ -8,7 +8,6 @@ import type { Tracked, Tracking } from './table.ts';
 export interface Events {
   readonly connection: readonly Column[];
   readonly current: Column | undefined;
-  readonly session: readonly Column[];
   readonly request: readonly Column[];
   readonly error: readonly Column[];
   readonly failure: readonly Column[];
@@ -22,7 +21,6 @@ export function eventsOf(names: DataNames): Events {
   return {
     connection: columns('conn'),
     current: names.column('conn_cur'),
-    session: columns('sess'),
     request: columns('http_req'),
     error: columns('http_err'),
     failure: columns('http_fail'),
@@ -61,10 +59,6 @@ export class EntryTracking implements Tracking, Place {
   get tracked(): Tracked {
     this.#tracked ??= viewOf(this.#store, this.#names, this.#format, this);
     return this.#tracked;
-  }
-
-  session(): void {
-    this.#count(this.#events.session, 1);
   }
 
   request(): void {

@@ -20,11 +20,11 @@ export interface StoredDatum {
 }
 
 export const COUNTERS: readonly CounterName[] = [
-  ...(['conn_cnt', 'conn_cur', 'sess_cnt', 'http_req_cnt', 'http_err_cnt', 'http_fail_cnt'] as const),
+  ...(['conn_cnt', 'conn_cur', 'http_req_cnt', 'http_err_cnt', 'http_fail_cnt'] as const),
   ...(['bytes_in_cnt', 'bytes_out_cnt', 'gpc0', 'gpc1', 'gpt0'] as const),
 ];
 export const RATES: readonly RateName[] = [
-  ...(['conn_rate', 'sess_rate', 'http_req_rate', 'http_err_rate', 'http_fail_rate'] as const),
+  ...(['conn_rate', 'http_req_rate', 'http_err_rate', 'http_fail_rate'] as const),
   ...(['bytes_in_rate', 'bytes_out_rate', 'gpc0_rate', 'gpc1_rate'] as const),
 ];
 export const ARRAYS: readonly ArrayName[] = ['gpc', 'gpc_rate', 'gpt'];
@@ -36,7 +36,8 @@ const LONGEST_PERIOD_MS = 2_147_483_647;
 
 /** Servers are always kept. */
 const SERVER_WORDS = ['server_id', 'server_key'];
-const GLITCHES = ['glitch_cnt', 'glitch_rate'];
+/** What HAProxy counts of connections, which are the user's server's. */
+const OF_CONNECTIONS = ['sess_cnt', 'sess_rate', 'glitch_cnt', 'glitch_rate'];
 
 /** An array takes the place of the single ones; together they would be two counters of one name. */
 const INSTEAD_OF: Readonly<Record<ArrayName, readonly string[]>> = {
@@ -73,7 +74,7 @@ export function wordsOf(list: string): string[] {
 
 function readWord(name: string, args: readonly string[]): StoredDatum[] | string {
   if (SERVER_WORDS.includes(name)) return args.length === 0 ? [] : 'takes no argument';
-  if (GLITCHES.includes(name)) return 'not supported (HAProxy: glitch_cnt, glitch_rate)';
+  if (OF_CONNECTIONS.includes(name)) return 'is not supported: it is of connections, which your own server accepts';
   if ((COUNTERS as readonly string[]).includes(name)) {
     if (args.length > 0) return 'takes no argument';
     return [{ name: name as CounterName, kind: name.startsWith('bytes_') ? 'bytes' : 'counter', periodMs: 0 }];

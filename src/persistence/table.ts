@@ -15,8 +15,7 @@ export type CounterName =
   | 'gpt0'
   | 'http_err_cnt'
   | 'http_fail_cnt'
-  | 'http_req_cnt'
-  | 'sess_cnt';
+  | 'http_req_cnt';
 
 /** Data that say how many events there were within a period, averaged over two periods. */
 export type RateName =
@@ -27,8 +26,7 @@ export type RateName =
   | 'gpc1_rate'
   | 'http_err_rate'
   | 'http_fail_rate'
-  | 'http_req_rate'
-  | 'sess_rate';
+  | 'http_req_rate';
 
 /** Data that are several numbers under one name. */
 export type ArrayName = 'gpc' | 'gpc_rate' | 'gpt';
@@ -91,8 +89,6 @@ export type Tracked = { readonly [Name in CounterName | RateName]: number } & {
  */
 export interface Tracking {
   readonly tracked: Tracked;
-  /** A session began: `sess_cnt`, `sess_rate`. */
-  session(): void;
   /** A request came: `http_req_cnt`, `http_req_rate`. */
   request(): void;
   /** A request was answered: 4xx count as `http_err`; 5xx but 501 and 505 as `http_fail`. */

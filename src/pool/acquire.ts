@@ -4,7 +4,7 @@ import { type Abortable, AbortSignals } from './abort-signals.ts';
 import type { BackendServer } from './backend-server.ts';
 import type { Seeker } from './choice.ts';
 import { type Lease, type LeaseSeeker, LeaseSlot } from './lease.ts';
-import type { Bond } from './persistence.ts';
+import { type Bond, cookieOf } from './persistence.ts';
 import type { PoolCore } from './pool-core.ts';
 import { type Place, type Queued, RequestQueue, type Waiter } from './request-queue.ts';
 
@@ -87,13 +87,14 @@ function slotOf(core: PoolCore, server: BackendServer, seeker: LeaseSeeker): Lea
 
 function seekerOf({ persistence }: PoolCore, context: RequestContext): LeaseSeeker {
   const bond = persistence?.bind(context);
-  return { bond, preferred: undefined, redirectable: false, binding: 'none', method: context.method };
+  const { method } = context;
+  return { bond, preferred: undefined, redirectable: false, binding: 'none', method, cookie: cookieOf(context) };
 }
 
 function placeFor(core: PoolCore, context: RequestContext, avoid: readonly string[], seeker: Seeker): Place {
   if (avoid.length === 0 || keeps(core, seeker.bond, avoid)) return core.choice.first(context, seeker);
   seeker.binding = 'none';
-  return core.choice.again(context, named(core.balancer.servers, avoid));
+  return core.choice.again(context, seeker, named(core.balancer.servers, avoid));
 }
 
 /** It belongs to a server that is not one of those to avoid, or from which it may not be taken. */

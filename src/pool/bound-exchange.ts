@@ -6,7 +6,7 @@ import { cacheabilityOf, cookiesWouldBeCached } from '../persistence/cacheabilit
 import type { CookieDeed } from '../persistence/cookie.ts';
 import type { ServerView } from '../servers/server.ts';
 import type { BackendServer } from './backend-server.ts';
-import type { Seeker } from './choice.ts';
+import { isRedirectable, type Seeker } from './choice.ts';
 import { type Binding, type Bond, isDirect } from './persistence.ts';
 import { Reception } from './reception.ts';
 import { fieldsOf } from './rule-fields.ts';
@@ -27,7 +27,7 @@ export abstract class BoundExchange extends Reception implements Seeker {
   }
 
   get redirectable(): boolean {
-    return this.method === 'GET' || this.method === 'HEAD';
+    return isRedirectable(this.method);
   }
 
   /** It goes to its server even if that is down, and to no other. */

@@ -73,7 +73,7 @@ export class Choice {
    * For work that failed before: another server than all of those, while one has room.
    * @param refused it is the last try, and all of them have refused the connection: then a backup may do
    */
-  again(context: RequestContext, tried: readonly BackendServer[], refused: boolean = false): Place {
+  again(context: RequestContext, seeker: Seeker, tried: readonly BackendServer[], refused: boolean = false): Place {
     const last = tried.at(-1);
     const balancer = this.#balancer;
     let server = balancer.pick(context, last);
@@ -81,16 +81,21 @@ export class Choice {
       const backup = refused && balancer.allActiveAreIn(tried) ? balancer.pickBackup(context) : undefined;
       server = balancer.untried(server, tried) ?? (backup?.saturated ? server : (backup ?? server));
     }
-    return this.#balanced(server, last);
+    return this.#balanced(server, last, seeker);
   }
 
   /** Where the server stands that balancing has found; `undefined`: all are full. */
-  #balanced(server: BackendServer | undefined, previous: BackendServer | undefined, seeker?: Seeker): Place {
+  #balanced(server: BackendServer | undefined, previous: BackendServer | undefined, seeker: Seeker): Place {
     if (!server) return this.#balancer.usableCount === 0 ? new EvenkeelError('EK_NO_SERVER') : this.#shared;
-    const place = seeker && redirects(server, seeker) ? server : placeAt(server);
+    const place = redirects(server, seeker) ? server : placeAt(server);
     if (place === server && server !== previous) server.counters.lbtot++;
     return place ?? new EvenkeelError('EK_QUEUE_FULL', { server: server.name });
   }
+}
+
+/** Clients are told to go to its `redir` themselves by answers to these. HAProxy: SF_REDIRECTABLE. */
+export function isRedirectable(method: string | undefined): boolean {
+  return method === 'GET' || method === 'HEAD';
 }
 
 /** The server is not asked, so that no slot of it is needed. */

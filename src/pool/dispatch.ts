@@ -322,7 +322,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
 
   #chooseAgain(): Place {
     const isLast = this.#retries === this.core.options.retry.retries;
-    return this.core.choice.again(this, this.#tried ?? [], isLast && this.#onlyRefused);
+    return this.core.choice.again(this, this, this.#tried ?? [], isLast && this.#onlyRefused);
   }
 
   /**

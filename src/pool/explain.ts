@@ -3,6 +3,7 @@ import type { Monitor } from '../health/monitor.ts';
 import type { AlgorithmName } from '../schedulers/index.ts';
 import type { HashedKey } from '../schedulers/scheduler.ts';
 import type { BackendServer } from './backend-server.ts';
+import { isRedirectable } from './choice.ts';
 import type { Bond } from './persistence.ts';
 import type { PoolCore } from './pool-core.ts';
 
@@ -30,7 +31,7 @@ export interface Explanation {
    * told without a turn being taken: `random`, `peak-ewma`, `roundrobin` past a full server.
    */
   readonly chosen: string | undefined;
-  /** That server is full, and the request would wait for it. */
+  /** That server is full, and the request would wait for it; but not one that its `redir` answers. */
   readonly waits: boolean;
   /** What of the request is hashed; `undefined` where nothing is. */
   readonly hash: HashedKey | undefined;
@@ -61,7 +62,8 @@ export function explain(core: PoolCore, monitor: Monitor, context: RequestContex
   if (bond) core.persistence?.peek(context, bond);
   const bound = bond && boundServer(bond);
   const server = bound ?? balancer.peek(context);
-  const refused = server?.saturated && server.queueFull;
+  const full = server !== undefined && isFull(server);
+  const refused = full && server.queueFull;
   const hash = bound ? undefined : options.balance.explainsHash?.(environment, balancer)(context);
   // A server may be called `__proto__`.
   const loads = Object.fromEntries(servers.map((each) => [each.name, loadOf(each)]));
@@ -69,7 +71,7 @@ export function explain(core: PoolCore, monitor: Monitor, context: RequestContex
     group,
     by: bound && bond?.by ? BONDS[bond.by] : options.balance.name,
     chosen: refused ? undefined : server?.name,
-    waits: server?.saturated === true && !refused,
+    waits: full && !refused,
     hash: hash && Object.freeze(hash),
     candidates: Object.freeze(candidates),
     excluded: Object.freeze(excluded),
@@ -78,8 +80,13 @@ export function explain(core: PoolCore, monitor: Monitor, context: RequestContex
 
   /** A full queue breaks the bond, where requests may go elsewhere at all. */
   function boundServer({ server, forced }: Bond): BackendServer | undefined {
-    const stays = forced || options.retry.redispatch === 0 || !server?.saturated || !server.queueFull;
+    const stays = forced || options.retry.redispatch === 0 || !server || !isFull(server) || !server.queueFull;
     return stays ? server : undefined;
+  }
+
+  /** It has no slot for this request, which needs one unless it is told to go there itself. */
+  function isFull(server: BackendServer): boolean {
+    return server.saturated && !(server.redir !== undefined && isRedirectable(context.method));
   }
 
   function whyNot(server: BackendServer): string | undefined {

@@ -14,6 +14,8 @@ export interface LeaseResult {
 /** Who asked for a lease. */
 export interface LeaseSeeker extends Seeker {
   readonly method: string | undefined;
+  /** The `Cookie` field that it came with. */
+  readonly cookie: string | undefined;
 }
 
 const NONE: readonly string[] = Object.freeze([]);
@@ -38,6 +40,12 @@ export class LeaseSlot {
     core.take(server);
     this.#takenAt = core.balancer.observes || core.outliers ? core.environment.now() : 0;
     core.leases.add(this);
+  }
+
+  /** What the server is to see of the client's cookies. */
+  get cookie(): string | undefined {
+    const { bond, cookie } = this.#seeker;
+    return bond?.visit ? bond.visit.forwarded : cookie;
   }
 
   /** What the client is to come back with. */
@@ -99,6 +107,14 @@ export class Lease implements Disposable {
    */
   get setCookie(): readonly string[] {
     return this.#slot.setCookie;
+  }
+
+  /**
+   * The `Cookie` field for the server: that of the context, but without what the pool's own `cookie` takes out or changes in a
+   * request that it forwards. `undefined`: none is to be sent.
+   */
+  get cookie(): string | undefined {
+    return this.#slot.cookie;
   }
 
   /** Gives the slot back. A second call does nothing. */

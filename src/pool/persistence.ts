@@ -208,7 +208,8 @@ export class Persistence {
   }
 }
 
-function cookieOf({ headers }: RequestContext): string | undefined {
+/** The `Cookie` field of a request. */
+export function cookieOf({ headers }: RequestContext): string | undefined {
   const field: unknown = headers?.cookie;
   if (Array.isArray(field)) return field.join('; ');
   return typeof field === 'string' ? field : undefined;

@@ -118,11 +118,6 @@ class SharedTracking implements Tracking {
     this.#event('conn', 1);
   }
 
-  session(): void {
-    this.#own.session();
-    this.#event('sess', 1);
-  }
-
   request(): void {
     this.#own.request();
     this.#event('http_req', 1);

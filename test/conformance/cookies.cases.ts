@@ -277,6 +277,26 @@ export const cookiesCases: readonly Case[] = [
     },
   },
   {
+    name: 'redir: nor does whoever is redispatched there',
+    async run(stage) {
+      const origin = await stage.origin(() => {});
+      const servers = [
+        { name: 'a', address: origin.url, redir: '/there', maxconn: 1 },
+        { name: 'b', address: REFUSING },
+      ];
+      const useServer = ({ headers }: RequestContext) => headers?.['x-to'] as string | undefined;
+      const front = await stage.open({ servers, balance: 'uri', redispatch: 1, useServer });
+      const post = await front.start({ method: 'POST', body: '', fields: [['x-to', 'a']] });
+      const carried = await origin.request(1);
+      const answer = await front.send({ fields: [['x-to', 'b']] });
+      assert.deepEqual([answer.status, answer.field('location')], [302, '/there/']);
+      carried.socket.write(ok());
+      assert.equal((await post.end).status, 200);
+      const { flags, retries } = front.events[0] ?? {};
+      assert.deepEqual([flags, retries], ['LC', 1]);
+    },
+  },
+  {
     name: 'checkcache: a response that sets a cookie and that a cache might keep is a 502, PH',
     async run(stage) {
       const { origin, front } = await stage.both(undefined, { checkcache: true });

@@ -90,10 +90,9 @@ test('a table full of tracked entries refuses new ones at once, loses none, and 
 });
 
 test('what a request does is counted in the entry that it tracks', () => {
-  const words = 'conn_cnt,conn_cur,conn_rate(10s),sess_cnt,http_req_cnt,http_req_rate(10s),http_err_cnt,http_fail_cnt';
+  const words = 'conn_cnt,conn_cur,conn_rate(10s),http_req_cnt,http_req_rate(10s),http_err_cnt,http_fail_cnt';
   const { clock, table } = stage({ store: `${words},bytes_in_cnt,bytes_out_cnt,bytes_out_rate(1s)` });
   const [first, second] = [tracked(table, 'a'), tracked(table, 'a')];
-  first.session();
   first.request();
   second.request();
   for (const status of [200, 302, 404, 429, 500, 501, 503, 505, 600]) first.response(status);
@@ -106,7 +105,7 @@ test('what a request does is counted in the entry that it tracks', () => {
     key: 'a',
     use: 2,
     expiresInMs: Number.POSITIVE_INFINITY,
-    ...{ conn_cnt: 2, conn_cur: 2, conn_rate: 2, sess_cnt: 1, http_req_cnt: 2, http_req_rate: 2 },
+    ...{ conn_cnt: 2, conn_cur: 2, conn_rate: 2, http_req_cnt: 2, http_req_rate: 2 },
     ...{ http_err_cnt: 3, http_fail_cnt: 3, bytes_in_cnt: 5_000_000_001, bytes_out_cnt: 300, bytes_out_rate: 300 },
   });
   second.release();

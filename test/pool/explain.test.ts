@@ -72,6 +72,26 @@ test('useServer decides before balancing, and a request waits where it belongs',
   assert.equal(pool.explain({ url: '/' }).by, 'uri');
 });
 
+test('who is told to go to a server by `redir` does not wait for it', () => {
+  const servers = nowhere('a').map((server) => ({ ...server, redir: '/there', maxconn: 1, maxqueue: 1 }));
+  const pool = new Pool({ servers, balance: 'uri' }, new VirtualClock());
+  pool.tryAcquire();
+  pool.acquire().catch(() => undefined);
+  const of = (method?: string) => {
+    const { chosen, waits } = pool.explain({ method, url: '/' });
+    return [chosen, waits];
+  };
+  assert.deepEqual(
+    [of('GET'), of('HEAD'), of('POST'), of()],
+    [
+      ['a', false],
+      ['a', false],
+      [undefined, false],
+      [undefined, false],
+    ],
+  );
+});
+
 test('a hash waits for its server, until the queue of that is full', () => {
   const pool = poolOf({ balance: 'uri', defaultServer: { maxconn: 1, maxqueue: 1 } });
   const home = pool.tryAcquire({ url: '/x' })?.server.name;

@@ -1,14 +1,7 @@
 /** Whom a cookie leads where, and what becomes of those who wait there: leases on the virtual clock. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import {
-  type Lease,
-  type Pool,
-  type PoolOptions,
-  type RequestContext,
-  type ServerOptions,
-  StickTable,
-} from '#src/index.ts';
+import { type Lease, Pool, type PoolOptions, type RequestContext, type ServerOptions, StickTable } from '#src/index.ts';
 import { Counter } from './counter.ts';
 import { nowhere } from './picks.ts';
 
@@ -65,6 +58,22 @@ test('acquire, tryAcquire and run go where the cookie says; what explain says is
   assert.deepEqual([serverOf(pool, having('d')), serverOf(pool, having('')), serverOf(pool)], ['a', 'b', 'c']);
   const { by, chosen } = pool.explain(having('d'));
   assert.deepEqual([by, chosen], ['roundrobin', 'a'], 'what the cookie says nothing of takes turns');
+});
+
+test('a lease gives the Cookie field for its server', () => {
+  const cookiesOf = (options: PoolOptions<unknown>, cookie?: string): string | undefined => {
+    const { pool } = counterOf('ab', options);
+    const lease = pool.tryAcquire(cookie === undefined ? {} : { headers: { cookie } });
+    lease?.release();
+    return lease?.cookie;
+  };
+  assert.equal(cookiesOf({}, 'x=1; SRV=b; y=2'), 'x=1; y=2');
+  assert.equal(cookiesOf({}, 'SRV=b'), undefined);
+  assert.equal(cookiesOf({ cookie: 'sid prefix' }, 'x=1; sid=b~7'), 'x=1; sid=7');
+  assert.equal(cookiesOf({}), undefined);
+  const without = new Pool({ servers: nowhere('a') }).tryAcquire({ headers: { cookie: 'x=1; SRV=b' } });
+  without?.release();
+  assert.equal(without?.cookie, 'x=1; SRV=b');
 });
 
 test('useServer goes before the cookie, where its server may be used', () => {
