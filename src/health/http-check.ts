@@ -91,6 +91,7 @@ function httpCheck(stages: readonly HttpStage[]): HealthCheck {
     }),
   );
   return {
+    overHttp: true,
     usesTls: stages.some(({ connect }) => connect.usesTls),
     run(probe, onResult) {
       const [stage] = stages;

@@ -88,6 +88,8 @@ export interface CheckCatalogue {
   readonly httpchk: HealthCheck | undefined;
   /** Checks may run programs. */
   readonly externalCheck: boolean;
+  /** Those of `named`, and `httpchk`, that a server or `defaultServer` has. */
+  readonly used: Set<HealthCheck>;
 }
 
 const ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a function";
@@ -95,18 +97,24 @@ const ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a function
 /** Reads the pool's `externalCheck`, `healthchecks` and `httpchk`. */
 export function readCheckCatalogue(pool: OptionReader): CheckCatalogue {
   const externalCheck = pool.boolean('externalCheck', { default: false });
-  return { named: readHealthchecks(pool, externalCheck), httpchk: readHttpchk(pool), externalCheck };
+  return { named: readHealthchecks(pool, externalCheck), httpchk: readHttpchk(pool), externalCheck, used: new Set() };
 }
 
 /** Reads a server's `check`; `undefined`: the server is not checked. */
 export function readCheck(read: OptionReader, catalogue: CheckCatalogue): HealthCheck | undefined {
-  const { named, httpchk, externalCheck } = catalogue;
+  const { named, httpchk, externalCheck, used } = catalogue;
   const value = read.any('check');
   if (value === undefined || value === false) return undefined;
-  if (value === true) return httpchk ?? tcpCheck;
+  if (value === true) {
+    if (httpchk) used.add(httpchk);
+    return httpchk ?? tcpCheck;
+  }
   if (typeof value !== 'string') return readDefinition(read, 'check', value, ALLOWED, externalCheck);
   const known = named.get(value);
-  if (known) return known;
+  if (known) {
+    used.add(known);
+    return known;
+  }
   if (isCheckType(value)) return CHECKS[value](new OptionReader({}, read.pathOf('check'), read.faults), externalCheck);
   const names = [...Object.keys(CHECKS), ...named.keys()].map((name) => `'${name}'`).join(', ');
   read.fault('check', value, `${ALLOWED}, or one of the names ${names}`);

@@ -7,6 +7,7 @@ import type { ExchangeTimeouts } from '../forward/forwarder.ts';
 import type { HttpProxySettings } from '../forward/http-proxy-options.ts';
 import { readHttpProxyOptions } from '../forward/http-proxy-options.ts';
 import { type CheckCatalogue, readCheckCatalogue } from '../health/index.ts';
+import { isTurnedOn, refuseIdle } from '../health/option-needs.ts';
 import { type OutlierSettings, readOutlier } from '../health/outlier-options.ts';
 import { type CheckSettings, readCheckSettings, refuseBesideTrack, TRACKING } from '../health/settings.ts';
 import type { ForwardingOptions } from '../http1/request-head.ts';
@@ -21,6 +22,7 @@ import { readForwarding } from './forwarding-options.ts';
 import { type HedgeSettings, readHedge } from './hedging.ts';
 import { type MonitorSettings, readMonitor } from './monitor-uri.ts';
 import { NOT_SUPPORTED_BY_POOL, NOT_SUPPORTED_BY_SERVER, NOT_SUPPORTED_TIMEOUTS } from './not-supported.ts';
+import { refuseIdleChecks, refuseIdlePersistence } from './option-needs.ts';
 import type { PoolOptions } from './options.ts';
 import type { Priority } from './priority.ts';
 import { type RetryBudgetSettings, readRetryBudget } from './retry-budget.ts';
@@ -107,6 +109,7 @@ interface SharedByServers {
   readonly catalogue: CheckCatalogue;
   readonly fullconn: number | undefined;
   readonly cookie: CookieSettings | undefined;
+  readonly sticks: boolean;
 }
 
 /** Server options that cannot be defaults. */
@@ -127,6 +130,7 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     catalogue: readCheckCatalogue(read),
     fullconn: read.integer('fullconn', { default: undefined, min: 1 }),
     cookie: readCookie(read),
+    sticks: read.has('stick'),
   };
   const defaults = read.any('defaultServer');
   const faultless = checkDefaults(defaults, shared, read.faults);
@@ -134,15 +138,17 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
   const readServer = serverReader({ ...(hashKey && { hashKey }), ...faultless }, shared);
   const balance = readBalance(read);
   const servers: ResolvedServer[] = [];
-  for (const [index, raw] of (read.list('servers', 'an array of addresses and server options') ?? []).entries()) {
+  const list = read.list('servers', 'an array of addresses and server options') ?? [];
+  for (const [index, raw] of list.entries()) {
     const server = readServer(raw, `servers[${index}]`, read.faults);
     if (server) servers.push(server);
   }
   findTwins(servers, read);
   const refusal = balance.refuse(servers);
   if (refusal !== undefined) read.reject('servers', refusal);
-  if (read.has('httpchk') && !servers.some((server) => server.check))
-    read.reject('httpchk', "no server is checked: give one 'check: true'");
+  // What has faults might have needed anything.
+  if (read.faults.length === 0) refuseIdleChecks(read, servers, shared.catalogue);
+  refuseIdlePersistence(read);
   const poolMaxRequests = readCount(read, 'poolMaxRequests', 1);
   const poolMaxQueue = readCount(read, 'poolMaxQueue', 0);
   const sheds = Math.min(poolMaxRequests, poolMaxQueue) < Number.POSITIVE_INFINITY;
@@ -246,12 +252,16 @@ function readSettings(
   read: OptionReader,
   own: OptionReader,
   tls: boolean,
-  { httpReuse, catalogue, fullconn, cookie }: SharedByServers,
+  { httpReuse, catalogue, fullconn, cookie, sticks }: SharedByServers,
 ): Omit<ResolvedServer, 'id' | 'name' | 'guid' | 'track' | 'address'> {
   read.notSupported(NOT_SUPPORTED_BY_SERVER);
+  const before = read.faults.length;
   const health = readCheckSettings(read, catalogue, own !== read);
+  if (own !== read && read.faults.length === before && !own.has('track'))
+    refuseIdle(own, [{ ...health, address: { tls } }]);
   const checkTls = readTls(read, tls || health.checkTarget.ssl === true || health.check?.usesTls === true, own);
   const slots = readSlots(read, fullconn);
+  if (!sticks && isTurnedOn(own, 'nonStick')) own.reject('nonStick', "needs the pool's option 'stick'");
   const strict = read.boolean('strictMaxconn', { default: false });
   return {
     weight: read.integer('weight', { default: 1, min: 0, max: MAX_WEIGHT }),
