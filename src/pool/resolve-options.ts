@@ -22,6 +22,7 @@ import { readForwarding } from './forwarding-options.ts';
 import { type HedgeSettings, readHedge } from './hedging.ts';
 import { type MonitorSettings, readMonitor } from './monitor-uri.ts';
 import { NOT_SUPPORTED_BY_POOL, NOT_SUPPORTED_BY_SERVER, NOT_SUPPORTED_TIMEOUTS } from './not-supported.ts';
+import { poolHints, SERVER_HINTS, TIMEOUT_HINTS } from './option-hints.ts';
 import { refuseIdleChecks, refuseIdlePersistence } from './option-needs.ts';
 import type { PoolOptions } from './options.ts';
 import type { Priority } from './priority.ts';
@@ -133,9 +134,9 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     sticks: read.has('stick'),
   };
   const defaults = read.any('defaultServer');
-  const faultless = checkDefaults(defaults, shared, read.faults);
+  const { inherited, ofServers } = checkDefaults(defaults, shared, read.faults);
   const hashKey = readHashKey(read);
-  const readServer = serverReader({ ...(hashKey && { hashKey }), ...faultless }, shared);
+  const readServer = serverReader({ ...(hashKey && { hashKey }), ...inherited }, shared);
   const balance = readBalance(read);
   const servers: ResolvedServer[] = [];
   const list = read.list('servers', 'an array of addresses and server options') ?? [];
@@ -195,7 +196,7 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
   };
   if (read.has('httpProxy') && resolved.engine !== 'http-proxy-3')
     read.reject('httpProxy', "needs engine: 'http-proxy-3'");
-  read.rejectUnknown();
+  read.rejectUnknown(poolHints(ofServers));
   read.throwFaults();
   return resolved;
 }
@@ -229,23 +230,30 @@ function serverReader(inherited: object, shared: SharedByServers): ResolvedPool[
     });
     const track = read.string('track', { default: undefined, allowed: 'the name of another server of the pool' });
     if (track !== undefined) refuseBesideTrack(own);
-    read.rejectUnknown();
+    read.rejectUnknown(SERVER_HINTS);
     if (!address || faults.length > before) return undefined;
     return { ...settings, ...(track !== undefined && TRACKING), address, id, name, guid, track };
   };
 }
 
-/** What is wrong with `defaultServer` is told once, and not once a server. Gives the rest of it. */
-function checkDefaults(defaults: unknown, shared: SharedByServers, faults: ConfigFault[]): object {
+/** What is wrong with `defaultServer` is told once, and not once a server. Gives the rest of it, and all that it may have. */
+function checkDefaults(
+  defaults: unknown,
+  shared: SharedByServers,
+  faults: ConfigFault[],
+): { inherited: object; ofServers: readonly string[] } {
   const before = faults.length;
   const read = new OptionReader(defaults, 'defaultServer', faults);
   for (const key of OF_ONE_SERVER) if (read.has(key)) read.reject(key, 'belongs to one server and cannot be a default');
   for (const key of OF_ONE_SERVER) read.any(key);
   readSettings(read, read, true, shared);
-  read.rejectUnknown();
+  read.rejectUnknown(SERVER_HINTS);
   const faulty = new Set(faults.slice(before).map(({ path }) => path.split(/[.[]/)[1]));
   const given = typeof defaults === 'object' && defaults !== null ? defaults : {};
-  return Object.fromEntries(Object.entries(given).filter(([key]) => !faulty.has(key)));
+  return {
+    inherited: Object.fromEntries(Object.entries(given).filter(([key]) => !faulty.has(key))),
+    ofServers: read.known.filter((key) => !OF_ONE_SERVER.includes(key)),
+  };
 }
 
 function readSettings(
@@ -352,6 +360,6 @@ function readTimeouts(read: OptionReader): Pick<ResolvedPool, 'timeouts' | 'time
   };
   const timeoutStickMs = limit('stick', 50);
   const timeoutCheckMs = read.durationMs('check', { default: undefined, min: 1, max: LONGEST_MS });
-  read.rejectUnknown();
+  read.rejectUnknown(TIMEOUT_HINTS);
   return { timeouts, timeoutCheckMs, timeoutStickMs };
 }

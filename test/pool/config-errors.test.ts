@@ -1,21 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigError, Pool } from '#src/index.ts';
+import { Pool } from '#src/index.ts';
+import { faultsOf } from '../support/config-faults.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
-
-/** `path: message` of every fault; nothing may have been started. */
-function faultsOf(options: unknown): string[] {
-  const clock = new VirtualClock();
-  let faults: string[] = [];
-  try {
-    void new Pool(options as never, clock).close();
-  } catch (error) {
-    assert.ok(error instanceof ConfigError, String(error));
-    faults = error.faults.map(({ path, message }) => `${path}: ${message}`);
-    assert.equal(clock.pending, 0, 'no check was started');
-  }
-  return faults;
-}
 
 const A = '127.0.0.1:3001';
 const TABLE = { type: 'ip', size: '1k' };
