@@ -30,6 +30,8 @@ export class OptionReader {
   readonly faults: ConfigFault[];
   readonly #raw: Readonly<Record<string, unknown>>;
   readonly #known = new Set<string>();
+  /** What is said of keys that exist but cannot be used. */
+  readonly #unusable: Record<string, string> = {};
 
   constructor(raw: unknown, path: string, faults: ConfigFault[] = []) {
     this.path = path;
@@ -168,6 +170,7 @@ export class OptionReader {
 
   /** Keys that exist but cannot be used; `why` says so in words. */
   notSupported(why: Readonly<Record<string, string>>): void {
+    Object.assign(this.#unusable, why);
     for (const [key, message] of Object.entries(why)) if (this.any(key) !== undefined) this.reject(key, message);
   }
 
@@ -177,16 +180,19 @@ export class OptionReader {
     for (const key of Object.keys(this.#raw)) {
       if (this.#known.has(key) || this.#raw[key] === undefined) continue;
       const near = known.find((name) => isNear(plain(name), plain(key)));
-      const hint =
-        Object.entries(hints).find(([name]) => plain(name) === plain(key))?.[1] ??
-        (near === undefined ? undefined : `did you mean '${near}'?`);
-      this.reject(key, hint === undefined ? 'is not an option' : `is not an option; ${hint}`);
+      const hint = inAnySpelling(hints, key) ?? (near === undefined ? undefined : `did you mean '${near}'?`);
+      const message = hint === undefined ? 'is not an option' : `is not an option; ${hint}`;
+      this.reject(key, inAnySpelling(this.#unusable, key) ?? message);
     }
   }
 
   throwFaults(): void {
     if (this.faults.length > 0) throw new ConfigError(this.faults);
   }
+}
+
+function inAnySpelling(texts: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.entries(texts).find(([name]) => plain(name) === plain(key))?.[1];
 }
 
 /** A key in whatever spelling. */
