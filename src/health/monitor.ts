@@ -184,7 +184,8 @@ export class Monitor {
     loop.count(result, durationMs);
     if (result.result === 'passed' || result.result === 'conditional') entry.errors?.forget();
     const to = afterResult(entry, loop, result);
-    this.#change(entry, to, reasonOf(result, loop), result.code, schedule);
+    if (to === server.operational) schedule();
+    else this.#change(entry, to, reasonOf(result, loop), result.code, schedule);
     // A listener may have removed the server.
     if (this.#entries.get(server) === entry) this.#events.onCheck(server, result, durationMs, loop.plan.agent);
   }
