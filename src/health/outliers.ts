@@ -35,6 +35,8 @@ const GATEWAY_ERRORS: ReadonlySet<number> = new Set([502, 503, 504]);
 /** A share is not exact: 0.29 × 100 is a little less than 29. */
 const ROUNDING = 1e-9;
 
+const NO_LIMIT = { limitMs: Number.POSITIVE_INFINITY, until: 0 };
+
 /** What was wrong with an answer, or with the lack of one. */
 interface Failure {
   readonly what: string;
@@ -90,8 +92,8 @@ export class Outliers {
   readonly #events: OutlierEvents;
   readonly #watched = new Map<Server, Watched>();
   readonly #panicking = { active: false, backup: false };
-  /** Above this time a server that was ejected for being slow is so still. */
-  readonly #slowMs = { active: Number.POSITIVE_INFINITY, backup: Number.POSITIVE_INFINITY };
+  /** Above this time a server that was ejected for being slow is so still; and until when that says something. */
+  readonly #slow = { active: NO_LIMIT, backup: NO_LIMIT };
   #timer: Timer | undefined = undefined;
   /** Breakers that are not closed. */
   #out = 0;
@@ -241,7 +243,7 @@ export class Outliers {
     if (ms !== undefined) watched.time(ms);
     if (!watched.breaker.pass()) return;
     const took = typicalMs(watched);
-    if (watched.cause === 'latency' && watched.timed > 0 && took > this.#slowMs[groupOf(watched)])
+    if (watched.cause === 'latency' && watched.timed > 0 && took > this.#slowMs(watched))
       this.#open(watched, 'latency', `its trials took ${round(took)} ms`, undefined);
     else this.#restore(watched);
   }
@@ -343,7 +345,8 @@ export class Outliers {
     const first = group[0];
     if (!latency || !timeLimit || !first) return;
     const { limitMs, medianMs } = timeLimit;
-    this.#slowMs[groupOf(first)] = limitMs;
+    const until = this.#environment.now() + this.#settings.maxEjectionMs + this.#settings.intervalMs;
+    this.#slow[groupOf(first)] = { limitMs, until };
     const slower = group.filter((each) => each.timed >= latency.minimumRequests && typicalMs(each) > limitMs);
     for (const each of slower.sort((a, b) => typicalMs(b) - typicalMs(a)))
       this.#eject(
@@ -351,6 +354,12 @@ export class Outliers {
         'latency',
         `it takes ${round(typicalMs(each))} ms, where the median of all is ${round(medianMs)} ms`,
       );
+  }
+
+  /** Where nobody has been compared since the longest ejection would have begun, it is not known what is slow. */
+  #slowMs(watched: Watched): number {
+    const { limitMs, until } = this.#slow[groupOf(watched)];
+    return this.#environment.now() <= until ? limitMs : Number.POSITIVE_INFINITY;
   }
 
   #asksFor(headers: readonly string[]): number | undefined {

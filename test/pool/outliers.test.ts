@@ -352,6 +352,22 @@ test('a slow server is ejected where latency is looked at, and again while it st
   assert.equal(told.at(-1), 'restored b');
 });
 
+test('where nobody has been compared for long, a server that was slow once is not held to what was measured then', () => {
+  for (const [restMs, last] of [
+    [300_000, 'ejected b latency 20000'],
+    [320_001, 'restored b'],
+  ] as const) {
+    const latency = { minimumRequests: 10 };
+    const { clock, told, work } = stage('abc', { latency, trials: 1, interval: '20s', baseEjection: '10s' });
+    for (const name of 'abc') work(name, true, 10, name === 'b' ? 100 : 10);
+    clock.advance(20_000);
+    assert.deepEqual(told, ['ejected b latency 10000']);
+    clock.advance(restMs - 100);
+    work('b', true, 1, 100);
+    assert.equal(told.at(-1), last, `after ${restMs} ms`);
+  }
+});
+
 test('times that differ by little in milliseconds are no reason', () => {
   const { clock, told, work } = stage('ab', { latency: { minimumRequests: 10, minimumServers: 2 } });
   work('a', true, 10, 1);
