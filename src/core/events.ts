@@ -64,6 +64,11 @@ export interface ServerEjectedEvent {
   readonly forMs: number;
 }
 
+/** Payload of `server:half-open`: its ejection is over, and a few requests try it. */
+export interface ServerHalfOpenEvent {
+  readonly server: string;
+}
+
 /** Payload of `server:restored`: it takes its share again. */
 export interface ServerRestoredEvent {
   readonly server: string;
@@ -137,6 +142,7 @@ export interface PoolEvents {
   'server:removed': (event: ServerRemovedEvent) => void;
   'server:check': (event: ServerCheckEvent) => void;
   'server:ejected': (event: ServerEjectedEvent) => void;
+  'server:half-open': (event: ServerHalfOpenEvent) => void;
   'server:restored': (event: ServerRestoredEvent) => void;
   request: (event: RequestEvent) => void;
   'sample:error': (event: SampleErrorEvent) => void;

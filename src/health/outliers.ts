@@ -17,6 +17,8 @@ export interface OutlierEvents {
   /** Whether it counts as ejected has changed. */
   onChange(server: Server): void;
   onEjected(server: Server, ejection: Ejection): void;
+  /** The time of its ejection is over. */
+  onHalfOpen(server: Server): void;
   /** Its trials have passed. */
   onRestored(server: Server): void;
 }
@@ -111,7 +113,10 @@ export class Outliers {
   }
 
   add(server: Server): void {
-    const breaker = new CircuitBreaker(this.#environment, this.#settings, () => this.#review(server.backup));
+    const breaker = new CircuitBreaker(this.#environment, this.#settings, () => {
+      this.#review(server.backup);
+      this.#events.onHalfOpen(server);
+    });
     this.#watched.set(server, new Watched(server, breaker));
     this.#review(server.backup);
   }

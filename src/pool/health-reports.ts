@@ -64,6 +64,7 @@ export function outlierEvents(core: PoolCore): OutlierEvents {
   return {
     onChange: (server) => core.ejectionChanged(server as BackendServer),
     onEjected: (server, ejection) => core.emit('server:ejected', { server: server.name, ...ejection }),
+    onHalfOpen: (server) => core.emit('server:half-open', { server: server.name }),
     onRestored: (server) => core.emit('server:restored', { server: server.name }),
   };
 }

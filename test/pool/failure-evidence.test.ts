@@ -18,6 +18,7 @@ function heard(reason: FailureReason, onReusedConnection: boolean, systemError?:
   const outliers = new Outliers(new VirtualClock(), settings, {
     onChange: () => undefined,
     onEjected: ({ name }) => void told.push(`${name} ejected`),
+    onHalfOpen: () => assert.fail(),
     onRestored: () => assert.fail(),
   });
   const [server, other] = [makeServer(1), makeServer(2)];

@@ -8,6 +8,8 @@ interface Stage {
   readonly clock: VirtualClock;
   /** `ejected a consecutive-errors 30000`, `restored a` */
   readonly told: string[];
+  /** Each step of a breaker as it is told, and the state that is shown then: `server:ejected open` */
+  readonly states: string[];
   /** So many pieces of work for the server, one after another. */
   work(server: string, ok: boolean, times: number, ms?: number): void;
   /** Who gets the next requests. */
@@ -25,12 +27,16 @@ function stage(names: string, outlier: OutlierOptions, options: PoolOptions = {}
   const useServer = ({ url }: { readonly url?: string | undefined }): string | undefined => url;
   const pool = new Pool<unknown>({ servers, outlier, useServer, ...options } as PoolOptions<unknown>, clock);
   const told: string[] = [];
+  const states: string[] = [];
   pool.on('server:ejected', ({ server, cause, forMs }) => told.push(`ejected ${server} ${cause} ${forMs}`));
   pool.on('server:restored', ({ server }) => told.push(`restored ${server}`));
+  for (const event of ['server:ejected', 'server:half-open', 'server:restored'] as const)
+    pool.on(event, ({ server }) => states.push(`${event} ${pool.stats().servers[server]?.breaker}`));
   return {
     pool,
     clock,
     told,
+    states,
     work(server, ok, times, ms = 0) {
       for (let i = 0; i < times; i++) {
         const lease = pool.tryAcquire({ url: server });
@@ -133,6 +139,28 @@ test('a time without work makes the next ejection no longer, as one of good work
     clock.advance(600_000);
     assert.equal(clock.pending, 0);
   }
+});
+
+test('each step of a breaker is told, with stats in step; a listener may remove the server', async () => {
+  const { pool, clock, states, work } = stage('abc', { trials: 1 });
+  work('a', false, 5);
+  clock.advance(30_000);
+  work('a', false, 1);
+  clock.advance(60_000);
+  work('a', true, 1);
+  assert.deepEqual(states, [
+    'server:ejected open',
+    'server:half-open half-open',
+    'server:ejected open',
+    'server:half-open half-open',
+    'server:restored closed',
+  ]);
+  pool.on('server:half-open', ({ server }) => void pool.removeServer(server));
+  work('b', false, 5);
+  clock.advance(30_000);
+  assert.deepEqual([states.length, pool.hasServer('b')], [7, false]);
+  await pool.close();
+  assert.equal(clock.pending, 0);
 });
 
 test('work that began before the ejection says nothing of a server that is tried', () => {
