@@ -53,11 +53,13 @@ export interface ServerCheckEvent {
   readonly agent: boolean;
 }
 
+/** What has shown that a server is to be ejected; `trial`: a request that tried it once its ejection was over. */
+export type EjectionCause = 'consecutive-errors' | 'success-rate' | 'latency' | 'retry-after' | 'trial';
+
 /** Payload of `server:ejected`: live traffic has shown a server to be worse than the others. Also when its trials have failed. */
 export interface ServerEjectedEvent {
   readonly server: string;
-  /** What has shown it; `trial`: a request that tried it once its ejection was over. */
-  readonly cause: 'consecutive-errors' | 'success-rate' | 'latency' | 'retry-after' | 'trial';
+  readonly cause: EjectionCause;
   /** In words: `5 errors in a row, the last: status 503`. */
   readonly reason: string;
   /** Milliseconds until it is tried again. */
