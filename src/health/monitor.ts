@@ -171,8 +171,9 @@ export class Monitor {
     if (reply.admin) this.setAdmin(server, reply.admin, `its agent says ${reply.admin}`);
     if (!this.#watches(entry)) return result;
     if (reply.weight) {
-      const refusal = this.#events.onAgentWeight(server, weightOf(reply.weight, server.declaredWeight));
-      warning ??= refusal;
+      const weight = weightOf(reply.weight, server.declaredWeight);
+      const refusal = this.#events.onAgentWeight(server, weight);
+      if (refusal !== undefined) warning ??= `the weight ${weight} is refused; ${refusal}`;
     }
     if (reply.maxconn !== undefined && this.#watches(entry)) this.#events.onAgentMaxconn(server, reply.maxconn);
     return agentResult(reply, warning);
