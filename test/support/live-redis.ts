@@ -21,6 +21,11 @@ export class LiveRedis {
     this.program = program;
   }
 
+  /** Where tests may put sockets; it goes with the server. */
+  get folder(): string {
+    return this.#server.folder;
+  }
+
   get url(): string {
     return `redis://127.0.0.1:${this.#server.port}`;
   }
