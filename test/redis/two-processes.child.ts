@@ -32,7 +32,7 @@ async function run({ redisUrl, servers, apart }: FleetSetup): Promise<void> {
   const client = createClient({ url: redisUrl });
   client.on('error', () => {});
   await client.connect();
-  const shared = new RedisTable({ client: client as never, name: 'fleet', ...about, timeout: PATIENCE });
+  const shared = new RedisTable({ client, name: 'fleet', ...about, timeout: PATIENCE });
   shared.on('degraded', ({ reason }) => tell({ kind: 'degraded', reason }));
   await until(() => shared.subscribed, 'the subscription');
   const pool = new Pool({
