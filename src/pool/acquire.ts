@@ -88,7 +88,7 @@ function lent(
   core.take(server);
   return agreed.then((other) => {
     const isOver = signal?.aborted || core.closed;
-    if (other === server && !isOver) return lend(slotOf(core, server, seeker, true));
+    if (other === server && server.acceptsPersistent && !isOver) return lend(slotOf(core, server, seeker, true));
     core.giveBack(server);
     if (signal?.aborted) throw left(core, aborted(signal));
     if (core.closed) throw left(core, new EvenkeelError('EK_CLOSED'));

@@ -53,6 +53,7 @@ export abstract class QueuedExchange extends BoundExchange implements Queued {
     return true;
   }
 
+  /** To the server, or to where its client belongs by what tables say. */
   #agree(server: BackendServer): void {
     const agreed = server.redir !== undefined && this.redirectable ? undefined : this.agreed(server);
     if (!agreed) {
@@ -65,16 +66,14 @@ export abstract class QueuedExchange extends BoundExchange implements Queued {
     agreed.then((other) => {
       this.awaitsTable = false;
       if (this.over) return;
-      if (other === server) this.carry(server);
-      else this.#goTo(other);
+      if (other === server && server.acceptsPersistent) {
+        this.carry(server);
+        return;
+      }
+      this.endReservation();
+      if (other !== server) this.bond?.bindTo(other, 'stick');
+      this.go(other === server ? this.chooseAnew() : this.core.choice.first(this, this));
     });
-  }
-
-  /** Where its client belongs by now. */
-  #goTo(server: BackendServer): void {
-    this.endReservation();
-    this.bond?.bindTo(server, 'stick');
-    this.go(this.core.choice.first(this, this));
   }
 
   /** Takes a slot of a server, unless it has it already. */

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { type EvenkeelError, type Lease, Pool, type PoolOptions, StickTable, type Table } from '#src/index.ts';
 import { portOf } from '../support/fronts.ts';
+import { answersOk, Origin } from '../support/origin.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { until } from '../support/until.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
@@ -104,6 +105,17 @@ test('so is one that is to be avoided, and names that lead nowhere; but not for 
   assert.equal((await lease).server.name, 'b');
 });
 
+test('a server that is taken away meanwhile is not used', async () => {
+  const sharing = new Sharing();
+  const lease = sharing.acquire();
+  const { answer } = await sharing.claim(1);
+  sharing.pool.server('a').setState('maint');
+  answer('a');
+  (await sharing.claim(2)).answer('b');
+  assert.equal((await lease).server.name, 'b');
+  assert.deepEqual(sharing.counts('a'), [0, 0]);
+});
+
 test('not for longer than timeout.stick', async () => {
   const sharing = new Sharing();
   const lease = sharing.acquire();
@@ -181,4 +193,27 @@ test('a client that leaves meanwhile has had no server, and keeps no slot', asyn
   await new Promise(setImmediate);
   const { a, b } = pool.stats().servers;
   assert.deepEqual([a?.active, a?.stot, b?.stot], [0, 0, 0]);
+});
+
+test('a request whose server fails goes where another process has moved its client', async (t) => {
+  const table = new SharedTable();
+  const origin = await Origin.start(answersOk('c'));
+  t.after(() => origin.stop());
+  const options = { stickTable: table as Table, stick: ['on req.hdr(x-user)'], timeout: { stick: '10s' } } as const;
+  const pool = new Pool({ ...options, servers: [...nowhere('a', 'b'), { name: 'c', address: origin.url }] });
+  const client = await RawClient.open(await front(t, pool));
+  t.after(() => client.leave());
+  const answer = client.send({ fields: [['x-user', 'u']] });
+  await until(() => table.claims.length === 1);
+  table.claims[0]?.answer('a'); // which refuses
+  await until(() => table.claims.length === 2);
+  const { server, known } = table.claims[1] as Claim;
+  assert.deepEqual([server, known], ['b', 'a']);
+  table.claims[1]?.answer('c');
+  assert.equal((await answer).body, 'c');
+  assert.equal(table.get('u')?.server, 'c');
+  assert.deepEqual(
+    Object.values(pool.stats().servers).map(({ stot }) => stot),
+    [1, 0, 1],
+  );
 });
