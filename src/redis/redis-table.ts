@@ -150,6 +150,12 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
     if (name !== undefined && !this.#link.closed) this.#servers.store(name, server, known);
   }
 
+  /** As `store`, and says which server counts once Redis has said so. Never rejects. */
+  claim(key: StickKey, server: string, known?: string): Promise<string | undefined> | undefined {
+    const name = this.#nameOf(key);
+    return name === undefined ? undefined : this.#servers.claim(name, server, known);
+  }
+
   track(key: StickKey): Tracking | undefined {
     const name = this.#nameOf(key);
     return name === undefined ? undefined : this.#counters.track(key, name);

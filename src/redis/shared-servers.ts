@@ -37,15 +37,15 @@ const NOBODY = '';
 
 /**
  * Which server each key sticks to, in this process and in Redis. What is known here is trusted while news of changes come in;
- * else Redis is asked, once for all who ask meanwhile. What is chosen here is told to Redis afterwards, where of two choices the
- * first counts. While Redis is gone only what is known here counts, and it is told what was chosen once it is back.
+ * else Redis is asked, once for all who ask meanwhile. What is chosen here Redis is told, where of two choices the first counts.
+ * While Redis is gone only what is known here counts, and it is told what was chosen once it is back.
  */
 export class SharedServers {
   readonly #options: SharedServersOptions;
   readonly #known: LRUCache<string, Known>;
   readonly #asked = new Map<string, Promise<string | undefined>>();
   readonly #unsent = new Set<string>();
-  readonly #sending = new Set<string>();
+  readonly #sending = new Map<string, Promise<void>>();
   #epoch = 1;
   #subscribed = false;
 
@@ -83,7 +83,8 @@ export class SharedServers {
   lookup(key: string): string | undefined | Promise<string | undefined> {
     const known = this.#alive(key);
     if (known) known.expiresAt = this.#now + this.#options.expireMs;
-    if (!this.#options.link.usable || known?.unsent) return known?.server;
+    if (!this.#options.link.usable) return known?.server;
+    if (known?.unsent) return this.#outcome(key) ?? known.server;
     if (known && this.#isCurrent(known)) {
       this.#touch(key, known);
       return known.server;
@@ -96,6 +97,20 @@ export class SharedServers {
     const known = this.#alive(key);
     if (!this.#options.link.usable || known?.unsent) return known?.server;
     return this.#asked.get(key) ?? this.#ask(key);
+  }
+
+  /**
+   * As `store`, for who waits until Redis has said which server counts.
+   * @returns that server; `undefined`: it is this one as far as can be known
+   */
+  claim(key: string, server: string, base: string | undefined): Promise<string | undefined> | undefined {
+    if (!this.#options.link.usable) return undefined;
+    const known = this.#alive(key);
+    const isSettled = known !== undefined && !known.unsent && this.#isCurrent(known);
+    if (isSettled && known.server !== base) return known.server === server ? undefined : Promise.resolve(known.server);
+    // What was chosen for another request of this key is under way: see what comes of it.
+    if (!this.#sending.has(key)) this.store(key, server, base);
+    return this.#outcome(key);
   }
 
   /** @param base the server that whoever has chosen this one knew of */
@@ -170,6 +185,11 @@ export class SharedServers {
     return undefined;
   }
 
+  /** What comes of a choice that Redis is being told of. */
+  #outcome(key: string): Promise<string | undefined> | undefined {
+    return this.#sending.get(key)?.then(() => this.recall(key));
+  }
+
   #note(key: string, server: string, version: number): void {
     const expiresAt = this.#now + this.#options.expireMs;
     this.#unsent.delete(key);
@@ -210,7 +230,8 @@ export class SharedServers {
   /** Tells Redis what was chosen, until it knows the last of it. Never rejects. */
   async #send(key: string): Promise<void> {
     const { link, keyOf, channel } = this.#options;
-    this.#sending.add(key);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#sending.set(key, promise);
     try {
       for (let known = this.#known.peek(key); known?.unsent; known = this.#known.peek(key)) {
         const { server, unsent } = known;
@@ -228,6 +249,7 @@ export class SharedServers {
       // It is sent once Redis is back.
     } finally {
       this.#sending.delete(key);
+      resolve();
     }
   }
 
