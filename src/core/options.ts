@@ -6,6 +6,9 @@ interface Range {
   readonly max?: number;
 }
 
+/** What to say of keys that are no options where they stand, by key. Case, hyphens, underscores and blanks do not matter. */
+export type Hints = Readonly<Record<string, string>>;
+
 /** Shows a value in an error: short, on one line, and never throwing. */
 export function show(value: unknown): string {
   if (typeof value === 'function') return 'a function';
@@ -158,24 +161,37 @@ export class OptionReader {
     return new OptionReader(this.any(key), this.pathOf(key), this.faults);
   }
 
+  /** The keys that were asked for. */
+  get known(): readonly string[] {
+    return [...this.#known];
+  }
+
   /** Keys that exist but cannot be used; `why` says so in words. */
   notSupported(why: Readonly<Record<string, string>>): void {
     for (const [key, message] of Object.entries(why)) if (this.any(key) !== undefined) this.reject(key, message);
   }
 
   /** Call last: every key that was not asked for is a fault. */
-  rejectUnknown(): void {
-    const known = [...this.#known];
+  rejectUnknown(hints: Hints = {}): void {
+    const { known } = this;
     for (const key of Object.keys(this.#raw)) {
       if (this.#known.has(key) || this.#raw[key] === undefined) continue;
-      const near = known.find((name) => isNear(name.toLowerCase(), key.toLowerCase().replaceAll(/[-_]/g, '')));
-      this.reject(key, near ? `is not an option; did you mean '${near}'?` : 'is not an option');
+      const near = known.find((name) => isNear(plain(name), plain(key)));
+      const hint =
+        Object.entries(hints).find(([name]) => plain(name) === plain(key))?.[1] ??
+        (near === undefined ? undefined : `did you mean '${near}'?`);
+      this.reject(key, hint === undefined ? 'is not an option' : `is not an option; ${hint}`);
     }
   }
 
   throwFaults(): void {
     if (this.faults.length > 0) throw new ConfigError(this.faults);
   }
+}
+
+/** A key in whatever spelling. */
+function plain(key: string): string {
+  return key.toLowerCase().replaceAll(/[-_ ]/g, '');
 }
 
 /** Equal but for one letter that is wrong, missing, too many or swapped with its neighbour. */

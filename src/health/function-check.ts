@@ -36,6 +36,7 @@ const USUAL_CODES: Readonly<Record<CheckVerdict, CheckCode>> = {
 
 export function functionCheck(check: CheckFunction): HealthCheck {
   return {
+    isFunction: true,
     run({ server, environment, connectMs, answerMs }, onResult) {
       const limitMs = answerMs ?? connectMs;
       const controller = new AbortController();

@@ -8,6 +8,7 @@ import { type CheckRequest, type HttpRequestOptions, readRequest, requestOfPhras
 import { exchangeOf, type HttpExchange, type HttpStage, surroundingsOf } from './http-stage.ts';
 import { Http2Probe } from './http2-probe.ts';
 import { LentProbe } from './lent-probe.ts';
+import { BESIDE_STEPS } from './option-hints.ts';
 import { runStages, type Stage } from './stages.ts';
 import { type CommentStep, type ConnectStep, readSteps, type StepPlace, type VarStep } from './steps.ts';
 import type { SetVarStep, UnsetVarStep } from './var-steps.ts';
@@ -93,6 +94,7 @@ function httpCheck(stages: readonly HttpStage[]): HealthCheck {
   );
   const byStages: HealthCheck['run'] = (probe, onResult) => runStages(steps, probe, onResult);
   return {
+    overHttp: true,
     usesTls: stages.some(({ connect }) => connect.usesTls),
     run(probe, onResult) {
       const [stage] = stages;
@@ -112,7 +114,25 @@ interface AskStep {
   readonly expect?: Expect;
 }
 
+/** Whether steps are of this check, and not of one over TCP. */
+export function asksOverHttp(steps: unknown): boolean {
+  const has = (value: unknown, keys: readonly string[]): boolean =>
+    typeof value === 'object' && value !== null && keys.some((key) => Object.hasOwn(value, key));
+  return (
+    Array.isArray(steps) &&
+    steps.some((step: unknown) => {
+      if (!has(step, ['send', 'expect'])) return false;
+      const { send, expect } = step as { send?: unknown; expect?: unknown };
+      if (has(send, ['method', 'uri', 'version', 'headers', 'body'])) return true;
+      return typeof expect === 'string' ? OF_HEADS.test(expect) : has(expect, ['status', 'rstatus', 'hdr', 'fhdr']);
+    })
+  );
+}
+
+const OF_HEADS = /^(?:! ?)?(?:r?status|f?hdr) /;
+
 function readHttpSteps(read: OptionReader): HealthCheck {
+  read.notSupported(BESIDE_STEPS);
   const sendState = readSendState(read);
   const connections = readSteps<'send' | 'expect', AskStep>(read, ['send', 'expect'], (step, word, place) => {
     if (word === 'expect') {
