@@ -180,9 +180,9 @@ export class StickRules {
         if (key !== undefined) stores.push({ table: rule.table, key, known: undefined, binds: false });
       }
     visit.stores.length = 0;
-    for (const { table, key, known } of stores) {
+    for (const { table, key, known, binds } of stores) {
       try {
-        table.store(key, server, known);
+        table.store(key, server, binds ? known : null);
       } catch (error) {
         this.#report('stick', error);
       }

@@ -145,7 +145,7 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
     return name === undefined ? undefined : this.#servers.recall(name);
   }
 
-  store(key: StickKey, server: string, known?: string): void {
+  store(key: StickKey, server: string, known?: string | null): void {
     const name = this.#nameOf(key);
     if (name !== undefined && !this.#link.closed) this.#servers.store(name, server, known);
   }

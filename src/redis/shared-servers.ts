@@ -3,6 +3,9 @@ import type { Environment } from '../core/environment.ts';
 import type { RedisLink } from './redis-link.ts';
 import { LOOK_UP, STORE, TOUCH } from './scripts.ts';
 
+/** The server that a choice takes the place of; `null`: of any. */
+type Base = string | undefined | null;
+
 /** What this process knows of an entry. */
 interface Known {
   server: string;
@@ -14,7 +17,7 @@ interface Known {
   /** When Redis was last told that it is used. */
   touchedAt: number;
   /** The server that Redis had, as far as is known, when another one was chosen that it has not been told of. */
-  unsent: { readonly base: string | undefined } | undefined;
+  unsent: { readonly base: Base } | undefined;
 }
 
 export interface SharedServersOptions {
@@ -113,8 +116,8 @@ export class SharedServers {
     return this.#outcome(key);
   }
 
-  /** @param base the server that whoever has chosen this one knew of */
-  store(key: string, server: string, base: string | undefined): void {
+  /** @param base the server that whoever has chosen this one knew of; `null`: it takes the place of any */
+  store(key: string, server: string, base: Base): void {
     const { expireMs, link } = this.#options;
     const expiresAt = this.#now + expireMs;
     const known = this.#alive(key);
@@ -123,7 +126,7 @@ export class SharedServers {
       this.#touch(key, known);
       return;
     }
-    const unsent = known?.unsent ?? { base: known?.server ?? base };
+    const unsent = base === null ? { base } : (known?.unsent ?? { base: known?.server ?? base });
     const { version = 0, epoch = 0 } = known ?? {};
     this.#known.set(key, { server, version, epoch, expiresAt, touchedAt: this.#now, unsent });
     this.#unsent.add(key);
@@ -236,13 +239,13 @@ export class SharedServers {
       for (let known = this.#known.peek(key); known?.unsent; known = this.#known.peek(key)) {
         const { server, unsent } = known;
         const epoch = this.#epoch;
-        const values = [this.#ttl, server, unsent.base ?? '', channel, key];
+        const values = [this.#ttl, server, unsent.base ?? '', channel, key, unsent.base === null ? 'any' : ''];
         const [winner, version] = (await link.run(STORE, keyOf(key), values)) as [string, string];
         const now = this.#known.peek(key);
         if (now === known) {
           this.#note(key, winner, Number(version));
           (this.#known.peek(key) as Known).epoch = epoch; // news may have been missed since
-        } else if (now?.unsent) now.unsent = { base: winner }; // another one was chosen meanwhile
+        } else if (now?.unsent && now.unsent.base !== null) now.unsent = { base: winner }; // another one was chosen meanwhile
       }
       this.#unsent.delete(key);
     } catch {
