@@ -90,6 +90,11 @@ export function inWords({ code, description }: CheckResult): string {
   return `${CHECK_CODES[code]}${description ? `: ${description}` : ''} (${code})`;
 }
 
+/** What was found, in words, never empty. */
+export function describe(result: CheckResult): string {
+  return result.description || inWords(result);
+}
+
 const LONGEST_DESCRIPTION = 200;
 
 /** A text from outside as part of a description: on one line, and not too long. */

@@ -5,9 +5,9 @@ import type { HealthCheck } from './health-check.ts';
 import { EXPECT_SUCCESS, type Expect, type ExpectOption, readExpect, readExpects } from './http-expect.ts';
 import { HttpProbe } from './http-probe.ts';
 import { type CheckRequest, type HttpRequestOptions, readRequest, requestOfPhrase } from './http-request.ts';
-import { type HttpExchange, type HttpStage, surroundingsOf } from './http-stage.ts';
+import { exchangeOf, type HttpExchange, type HttpStage, surroundingsOf } from './http-stage.ts';
 import { Http2Probe } from './http2-probe.ts';
-import { runLent } from './lent-probe.ts';
+import { LentProbe } from './lent-probe.ts';
 import { BESIDE_STEPS } from './option-hints.ts';
 import { runStages, type Stage } from './stages.ts';
 import { type CommentStep, type ConnectStep, readSteps, type StepPlace, type VarStep } from './steps.ts';
@@ -72,7 +72,8 @@ function readSendState(read: OptionReader): boolean {
 
 function oneRequest(request: CheckRequest, expects: readonly Expect[], sendState: boolean): HealthCheck {
   const place = undefined;
-  const exchange = { request, place, expects: expects.map((expect) => ({ expect, place })) };
+  const placed = expects.map((expect) => ({ expect, place }));
+  const exchange = exchangeOf(request, place, placed);
   const keepsBodies = expects.some(({ onSuccess, onError, bind }) => onSuccess ?? onError ?? bind);
   return httpCheck([{ connect: CONNECT_AS_SERVER, place, exchanges: [exchange], last: true, sendState, keepsBodies }]);
 }
@@ -91,6 +92,7 @@ function httpCheck(stages: readonly HttpStage[]): HealthCheck {
       },
     }),
   );
+  const byStages: HealthCheck['run'] = (probe, onResult) => runStages(steps, probe, onResult);
   return {
     overHttp: true,
     usesTls: stages.some(({ connect }) => connect.usesTls),
@@ -100,11 +102,8 @@ function httpCheck(stages: readonly HttpStage[]): HealthCheck {
       const single = stages.length === 1 && more.length === 0 && stage?.connect === CONNECT_AS_SERVER;
       const { target } = probe;
       const lent = single && exchange && target.lend?.(serverName(target, exchange.request.host ?? undefined));
-      if (!lent) return runStages(steps, probe, onResult);
-      let cancel = runLent(lent, stage, exchange, probe, onResult, () => {
-        cancel = runStages(steps, probe, onResult);
-      });
-      return () => cancel();
+      if (!lent) return byStages(probe, onResult);
+      return new LentProbe(lent, stage, exchange, probe, onResult, byStages).cancel;
     },
   };
 }
@@ -185,8 +184,7 @@ function exchangesOf(steps: readonly (AskStep | VarStep)[], read: OptionReader):
     for (const misplaced of before.splice(0)) read.reject(`steps[${misplaced.place.number - 1}]`, VARIABLES_BEFORE);
   }
   for (const misplaced of before) read.reject(`steps[${misplaced.place.number - 1}]`, VARIABLES_BEFORE);
-  return exchanges.map(({ expects, ...exchange }) => ({
-    ...exchange,
-    expects: expects.length > 0 ? expects : [{ expect: EXPECT_SUCCESS, place: exchange.place }],
-  }));
+  return exchanges.map(({ request, place, before, expects }) =>
+    exchangeOf(request, place, expects.length > 0 ? expects : [{ expect: EXPECT_SUCCESS, place }], before),
+  );
 }

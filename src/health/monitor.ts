@@ -171,8 +171,9 @@ export class Monitor {
     if (reply.admin) this.setAdmin(server, reply.admin, `its agent says ${reply.admin}`);
     if (!this.#watches(entry)) return result;
     if (reply.weight) {
-      const refusal = this.#events.onAgentWeight(server, weightOf(reply.weight, server.declaredWeight));
-      warning ??= refusal;
+      const weight = weightOf(reply.weight, server.declaredWeight);
+      const refusal = this.#events.onAgentWeight(server, weight);
+      if (refusal !== undefined) warning ??= `the weight ${weight} is refused; ${refusal}`;
     }
     if (reply.maxconn !== undefined && this.#watches(entry)) this.#events.onAgentMaxconn(server, reply.maxconn);
     return agentResult(reply, warning);
@@ -184,7 +185,8 @@ export class Monitor {
     loop.count(result, durationMs);
     if (result.result === 'passed' || result.result === 'conditional') entry.errors?.forget();
     const to = afterResult(entry, loop, result);
-    this.#change(entry, to, reasonOf(result, loop), result.code, schedule);
+    if (to === server.operational) schedule();
+    else this.#change(entry, to, reasonOf(result, loop), result.code, schedule);
     // A listener may have removed the server.
     if (this.#entries.get(server) === entry) this.#events.onCheck(server, result, durationMs, loop.plan.agent);
   }

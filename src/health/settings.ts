@@ -53,7 +53,7 @@ export interface HealthOptions extends CheckTargetOptions {
   readonly agentCheck?: boolean;
   /** Port of the agent, 1 to 65,535. Must be given with `agentCheck`. Default: none. HAProxy: `agent-port`. */
   readonly agentPort?: number;
-  /** Host name or IP address of the agent. Default: the server's. HAProxy: `agent-addr`. */
+  /** Host name or IP address of the agent. Default: `addr`, else the server's. HAProxy: `agent-addr`. */
   readonly agentAddr?: string;
   /** From the end of one question to the agent to the start of the next, 1 ms to 24.8 days. Default: `'2s'`. HAProxy: `agent-inter`. */
   readonly agentInter?: Duration;

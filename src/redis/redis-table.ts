@@ -145,9 +145,15 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
     return name === undefined ? undefined : this.#servers.recall(name);
   }
 
-  store(key: StickKey, server: string, known?: string): void {
+  store(key: StickKey, server: string, known?: string | null): void {
     const name = this.#nameOf(key);
     if (name !== undefined && !this.#link.closed) this.#servers.store(name, server, known);
+  }
+
+  /** As `store`, and says which server counts once Redis has said so. Never rejects. */
+  claim(key: StickKey, server: string, known?: string): Promise<string | undefined> | undefined {
+    const name = this.#nameOf(key);
+    return name === undefined ? undefined : this.#servers.claim(name, server, known);
   }
 
   track(key: StickKey): Tracking | undefined {

@@ -3,6 +3,9 @@ import type { Environment } from '../core/environment.ts';
 import type { RedisLink } from './redis-link.ts';
 import { LOOK_UP, STORE, TOUCH } from './scripts.ts';
 
+/** The server that a choice takes the place of; `null`: of any. */
+type Base = string | undefined | null;
+
 /** What this process knows of an entry. */
 interface Known {
   server: string;
@@ -14,7 +17,7 @@ interface Known {
   /** When Redis was last told that it is used. */
   touchedAt: number;
   /** The server that Redis had, as far as is known, when another one was chosen that it has not been told of. */
-  unsent: { readonly base: string | undefined } | undefined;
+  unsent: { readonly base: Base } | undefined;
 }
 
 export interface SharedServersOptions {
@@ -37,15 +40,15 @@ const NOBODY = '';
 
 /**
  * Which server each key sticks to, in this process and in Redis. What is known here is trusted while news of changes come in;
- * else Redis is asked, once for all who ask meanwhile. What is chosen here is told to Redis afterwards, where of two choices the
- * first counts. While Redis is gone only what is known here counts, and it is told what was chosen once it is back.
+ * else Redis is asked, once for all who ask meanwhile. What is chosen here Redis is told, where of two choices the first counts.
+ * While Redis is gone only what is known here counts, and it is told what was chosen once it is back.
  */
 export class SharedServers {
   readonly #options: SharedServersOptions;
   readonly #known: LRUCache<string, Known>;
   readonly #asked = new Map<string, Promise<string | undefined>>();
   readonly #unsent = new Set<string>();
-  readonly #sending = new Set<string>();
+  readonly #sending = new Map<string, Promise<void>>();
   #epoch = 1;
   #subscribed = false;
 
@@ -83,7 +86,8 @@ export class SharedServers {
   lookup(key: string): string | undefined | Promise<string | undefined> {
     const known = this.#alive(key);
     if (known) known.expiresAt = this.#now + this.#options.expireMs;
-    if (!this.#options.link.usable || known?.unsent) return known?.server;
+    if (!this.#options.link.usable) return known?.server;
+    if (known?.unsent) return this.#outcome(key) ?? known.server;
     if (known && this.#isCurrent(known)) {
       this.#touch(key, known);
       return known.server;
@@ -98,8 +102,22 @@ export class SharedServers {
     return this.#asked.get(key) ?? this.#ask(key);
   }
 
-  /** @param base the server that whoever has chosen this one knew of */
-  store(key: string, server: string, base: string | undefined): void {
+  /**
+   * As `store`, for who waits until Redis has said which server counts.
+   * @returns that server; `undefined`: it is this one as far as can be known
+   */
+  claim(key: string, server: string, base: string | undefined): Promise<string | undefined> | undefined {
+    if (!this.#options.link.usable) return undefined;
+    const known = this.#alive(key);
+    const isSettled = known !== undefined && !known.unsent && this.#isCurrent(known);
+    if (isSettled && known.server !== base) return known.server === server ? undefined : Promise.resolve(known.server);
+    // What was chosen for another request of this key is under way: see what comes of it.
+    if (!this.#sending.has(key)) this.store(key, server, base);
+    return this.#outcome(key);
+  }
+
+  /** @param base the server that whoever has chosen this one knew of; `null`: it takes the place of any */
+  store(key: string, server: string, base: Base): void {
     const { expireMs, link } = this.#options;
     const expiresAt = this.#now + expireMs;
     const known = this.#alive(key);
@@ -108,7 +126,7 @@ export class SharedServers {
       this.#touch(key, known);
       return;
     }
-    const unsent = known?.unsent ?? { base: known?.server ?? base };
+    const unsent = base === null ? { base } : (known?.unsent ?? { base: known?.server ?? base });
     const { version = 0, epoch = 0 } = known ?? {};
     this.#known.set(key, { server, version, epoch, expiresAt, touchedAt: this.#now, unsent });
     this.#unsent.add(key);
@@ -170,6 +188,11 @@ export class SharedServers {
     return undefined;
   }
 
+  /** What comes of a choice that Redis is being told of. */
+  #outcome(key: string): Promise<string | undefined> | undefined {
+    return this.#sending.get(key)?.then(() => this.recall(key));
+  }
+
   #note(key: string, server: string, version: number): void {
     const expiresAt = this.#now + this.#options.expireMs;
     this.#unsent.delete(key);
@@ -210,24 +233,26 @@ export class SharedServers {
   /** Tells Redis what was chosen, until it knows the last of it. Never rejects. */
   async #send(key: string): Promise<void> {
     const { link, keyOf, channel } = this.#options;
-    this.#sending.add(key);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#sending.set(key, promise);
     try {
       for (let known = this.#known.peek(key); known?.unsent; known = this.#known.peek(key)) {
         const { server, unsent } = known;
         const epoch = this.#epoch;
-        const values = [this.#ttl, server, unsent.base ?? '', channel, key];
+        const values = [this.#ttl, server, unsent.base ?? '', channel, key, unsent.base === null ? 'any' : ''];
         const [winner, version] = (await link.run(STORE, keyOf(key), values)) as [string, string];
         const now = this.#known.peek(key);
         if (now === known) {
           this.#note(key, winner, Number(version));
           (this.#known.peek(key) as Known).epoch = epoch; // news may have been missed since
-        } else if (now?.unsent) now.unsent = { base: winner }; // another one was chosen meanwhile
+        } else if (now?.unsent && now.unsent.base !== null) now.unsent = { base: winner }; // another one was chosen meanwhile
       }
       this.#unsent.delete(key);
     } catch {
       // It is sent once Redis is back.
     } finally {
       this.#sending.delete(key);
+      resolve();
     }
   }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type net from 'node:net';
 import { test } from 'node:test';
 import { type AgentTarget, agentCheck } from '#src/health/agent-check.ts';
+import { Pool } from '#src/index.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { addressOf, freePort, listen, probe, start, targetOf } from './probing.ts';
 
@@ -52,6 +53,30 @@ test('the agent gets the text first, at the address that is said', async (t) => 
   const check = agentAt(listener.address.port, { host: '127.0.0.1', send: 'how are you, é?\n' });
   const { description } = await probe(check, listener, targetOf(addressOf('unix:/run/server.sock')));
   assert.equal(description, 'the agent says up');
+});
+
+test('without an address of its own the agent is where checks go, and its words reach the pool', async (t) => {
+  const { port } = (await listen(t, (socket) => socket.end('50% maxconn:3 up # well\n'))).address;
+  const server = {
+    name: 'a',
+    address: '192.0.2.1:80',
+    addr: '127.0.0.1',
+    weight: 10,
+    agentCheck: true,
+    agentPort: port,
+  };
+  for (const balance of ['roundrobin', 'static-rr'] as const) {
+    const pool = new Pool({ servers: [server], balance });
+    await pool.ready({ timeout: '5s' });
+    const { weight, maxconn, agent } = pool.stats().servers['a'] ?? assert.fail();
+    const isStatic = balance === 'static-rr';
+    assert.deepEqual([weight, maxconn, agent?.code], [isStatic ? 10 : 5, 3, 'L7OK']);
+    assert.match(
+      agent?.description ?? '',
+      isStatic ? /^the agent says up \(the weight 5 is refused; allowed: 0, / : /\(well\)$/,
+    );
+    await pool.close();
+  }
 });
 
 test('an agent where nothing listens is one that cannot be reached', async () => {

@@ -98,9 +98,9 @@ test('a weight that the pool refuses is told, and the other words count all the 
   agent.say('20% down');
   assert.deepEqual([server.weight, server.limits.maxconn], [5, 8]);
   assert.deepEqual(bench.heard(), [
-    "s1 agent CHECKED: the agent: allowed: 0 and 10: 'static-rr' is static",
-    "s1 running > stopped: Layer7 wrong status: the agent says down (allowed: 0 and 10: 'static-rr' is static) (L7STS) after 1 failed agent check",
-    "s1 agent L7STS: the agent says down (allowed: 0 and 10: 'static-rr' is static)",
+    "s1 agent CHECKED: the agent: the weight 2 is refused; allowed: 0 and 10: 'static-rr' is static",
+    "s1 running > stopped: Layer7 wrong status: the agent says down (the weight 2 is refused; allowed: 0 and 10: 'static-rr' is static) (L7STS) after 1 failed agent check",
+    "s1 agent L7STS: the agent says down (the weight 2 is refused; allowed: 0 and 10: 'static-rr' is static)",
   ]);
 });
 

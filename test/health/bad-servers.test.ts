@@ -63,6 +63,7 @@ const FLOODS: Readonly<Record<string, readonly [first: string, piece: string]>> 
   'fields without end': ['HTTP/1.1 200 OK\r\n', 'x: y\r\n'],
   'interim responses': ['', 'HTTP/1.1 100 Continue\r\n\r\n'],
   'settings of HTTP/2': ['', '\0\0\0\x04\0\0\0\0\0'],
+  'interim responses of HTTP/2': ['\0\0\0\x04\0\0\0\0\0', '\0\0\x05\x01\x04\0\0\0\x01\x08\x03103'],
   'words of an agent': ['', 'down up 5% '],
 };
 const MB = 1_000_000;

@@ -167,3 +167,33 @@ test('a listener may change the pool that tells it', () => {
     [['a drain', 'b drain', 'a ready'], 'no check', ['a']],
   );
 });
+
+test('server:check: how a check ended, in what words and after what time, as stats show it', async () => {
+  const clock = new VirtualClock();
+  const slow = (): Promise<boolean> => new Promise((resolve) => clock.setTimer(() => resolve(true), 7));
+  const checks = {
+    plain: slow,
+    silent: () => new Promise<never>(() => {}),
+    wordy: () => ({ result: 'failed', status: 7, description: 'no disk' }),
+  };
+  const pool = new Pool(
+    {
+      servers: Object.entries(checks).map(([name, check]) => ({ name, address: '192.0.2.1:80', check })),
+      defaultServer: { inter: '1s' },
+    } as PoolOptions,
+    clock,
+  );
+  const told: Record<string, unknown> = {};
+  pool.on('server:check', ({ server, result, agent, ...rest }) => {
+    told[server] ??= rest;
+    assert.deepEqual([result, agent], [server === 'plain' ? 'passed' : 'failed', false]);
+    assert.deepEqual({ ...pool.stats().servers[server]?.check }, rest);
+  });
+  await clock.advanceAsync(3000);
+  assert.deepEqual(told, {
+    plain: { code: 'PROCOK', status: undefined, description: 'External check passed (PROCOK)', durationMs: 7 },
+    silent: { code: 'PROCTOUT', status: undefined, description: 'no answer within 1000 ms', durationMs: 1000 },
+    wordy: { code: 'PROCERR', status: 7, description: 'no disk', durationMs: 0 },
+  });
+  await pool.close();
+});

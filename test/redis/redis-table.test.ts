@@ -24,8 +24,9 @@ withRedis('what one stores the other finds, and news of changes reach who knows 
   const [one, two] = [await redis.table(), await redis.table()];
   assert.equal(await one.lookup('k'), undefined);
   one.store('k', 'a');
-  assert.equal(one.lookup('k'), 'a', 'at once, without Redis');
+  assert.equal(await one.lookup('k'), 'a');
   await until(() => one.unsent === 0);
+  assert.equal(one.lookup('k'), 'a', 'at once, without Redis');
   assert.equal(await two.lookup('k'), 'a');
   assert.equal(two.lookup('k'), 'a', 'it need not ask again');
   two.store('k', 'b', 'a');
@@ -45,6 +46,39 @@ withRedis('of choices made at the same moment the first counts, for all', async 
     assert.ok(server !== undefined);
     for (const table of tables) await until(() => table.recall(`k${key}`) === server, `one server for k${key}`);
   }
+});
+
+withRedis(
+  'what is stored without having been looked up takes the place of any server, the last one counts',
+  async (redis) => {
+    const [one, two] = [await redis.table(), await redis.table()];
+    one.store('k', 'a');
+    await until(() => one.unsent === 0);
+    two.store('k', 'b', null);
+    await until(() => one.recall('k') === 'b', 'the news');
+    one.store('k', 'c', null);
+    one.store('k', 'd', null);
+    await until(() => two.recall('k') === 'd', 'the news');
+    assert.equal((await two.get('k'))?.server, 'd');
+  },
+);
+
+withRedis('claims made at the same moment are given the same server, which is the first', async (redis) => {
+  const tables = await Promise.all(Array.from({ length: 4 }, () => redis.table()));
+  const known = async (key: string): Promise<unknown[]> => Promise.all(tables.map((table) => table.lookup(key)));
+  for (let key = 0; key < 50; key++) {
+    const claims = await Promise.all(tables.map((table, index) => table.claim(`k${key}`, `s${index}`)));
+    assert.equal(new Set(claims).size, 1, String(claims));
+    assert.deepEqual(await known(`k${key}`), claims);
+  }
+  const [one, two] = tables as [RedisTable, RedisTable];
+  assert.equal(one.claim('k0', one.recall('k0') ?? '', 'x'), undefined, 'it is so already');
+  const failed = one.recall('k1');
+  assert.deepEqual(await Promise.all([one.claim('k1', 'x', failed), one.claim('k1', 'y', failed)]), ['x', 'x']);
+  assert.equal(await two.claim('k1', 'z', failed), 'x');
+  await redis.end();
+  await until(() => !one.connected);
+  assert.equal(one.claim('k1', 'z', 'x'), undefined, 'who is alone waits for nobody');
 });
 
 withRedis('who chooses anew takes the place of the server that it knew, and of no other', async (redis) => {
