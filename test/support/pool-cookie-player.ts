@@ -103,6 +103,6 @@ function optionsOf({ cookie, backend = [], servers }: RecordedCookies, folder: s
     timeout: { connect: 20, queue: 20 },
     useServer: ({ headers }) => String(headers?.['x-use'] ?? '') || undefined,
     forcePersist: ({ headers }) => headers?.['x-persist'] === 'force',
-    ignorePersist: ({ headers }) => headers?.['x-persist'] === 'ignore',
+    ...(cookie !== undefined && { ignorePersist: ({ headers }) => headers?.['x-persist'] === 'ignore' }),
   };
 }
