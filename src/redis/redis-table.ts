@@ -1,6 +1,6 @@
-import { EventEmitter } from 'eventemitter3';
 import { type Environment, systemEnvironment } from '../core/environment.ts';
 import { ConfigError } from '../core/errors.ts';
+import { GuardedEmitter } from '../core/guarded-emitter.ts';
 import { OptionReader, show } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
 import { type KeyFormat, keyFormat, type StoredKey } from '../persistence/stick-key.ts';
@@ -59,7 +59,7 @@ export interface RedisTableEvents {
  * of all processes. Where Redis does not answer within `timeout`, is gone, full or read-only, each process goes on with what it
  * knows; when Redis is back they agree again.
  */
-export class RedisTable extends EventEmitter<RedisTableEvents> implements Table {
+export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Table {
   readonly name: string;
   readonly #options: ResolvedTable;
   readonly #format: KeyFormat;
