@@ -95,7 +95,9 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
       },
     );
     const link = this.#link;
-    const { size, expireMs, data } = table;
+    const { size, expireMs } = table;
+    // HAProxy: is_local. A process that ends, or is cut off, never takes back what it has added.
+    const data = table.data.filter(({ name }) => name !== 'conn_cur');
     this.#servers = new SharedServers({ link, environment, size, expireMs, channel, keyOf });
     this.#counters = new SharedCounters({ link, data, table: this.#own, ttlMs, keyOf });
     this.#entries = new RedisEntries({ link, data, ttlMs, channel, prefix: keyOf('') });
@@ -161,10 +163,10 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
     return name === undefined ? undefined : this.#counters.track(key, name);
   }
 
-  /** An entry as Redis has it. @throws what the client does, where Redis is gone */
+  /** An entry as Redis has it; `use` and `conn_cur` are those of this process. @throws what the client does, where Redis is gone */
   async get(key: StickKey): Promise<StickEntry | undefined> {
     const name = this.#nameOf(key);
-    return name === undefined ? undefined : this.#entries.get(name, this.#format.show(this.#stored(name)));
+    return name === undefined ? undefined : this.#entryOf(name);
   }
 
   /**
@@ -212,7 +214,7 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
   /** The entries in Redis, in no order; those that come or go meanwhile may be among them or not. */
   async *entries(): AsyncIterableIterator<StickEntry> {
     for await (const name of this.#entries.names()) {
-      const entry = await this.#entries.get(name, this.#format.show(this.#stored(name)));
+      const entry = await this.#entryOf(name);
       if (entry) yield entry;
     }
   }
@@ -247,6 +249,17 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
   #heard(message: string): void {
     const [, name, version, server] = /^(\S*) (\d{1,16}) (.*)$/s.exec(message) ?? [];
     if (name !== undefined && server !== undefined) this.#servers.heard(name, server, Number(version));
+  }
+
+  async #entryOf(name: string): Promise<StickEntry | undefined> {
+    const key = this.#format.show(this.#stored(name));
+    const entry = await this.#entries.get(name, key);
+    if (!entry) return undefined;
+    const { use, conn_cur } = this.#own.get(key) ?? {
+      use: 0,
+      ...(this.#own.stored.includes('conn_cur') && { conn_cur: 0 }),
+    };
+    return Object.freeze({ ...entry, use, ...(conn_cur !== undefined && { conn_cur }) });
   }
 
   /** The key as it is named in Redis: readable, without blanks. */

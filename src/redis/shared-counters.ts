@@ -114,7 +114,6 @@ class SharedTracking implements Tracking {
   }
 
   begun(): void {
-    this.#count('conn_cur', 1);
     this.#event('conn', 1);
   }
 
@@ -149,10 +148,8 @@ class SharedTracking implements Tracking {
   }
 
   release(): void {
-    if (this.#released) return;
     this.#own.release();
     this.#released = true;
-    this.#count('conn_cur', -1);
   }
 
   readonly #increment: Tracked['increment'] = (counter, by = 1) => {

@@ -122,15 +122,33 @@ withRedis('counters and rates are those of all', async (redis) => {
   first?.tracked.mark('gpt[0]', 7);
   await untilEntry(one, 'k', (entry) => entry?.http_req_cnt === 2);
   first?.request();
-  await until(() => first?.tracked.http_req_cnt === 3 && first.tracked.gpc[1] === 3 && first.tracked.conn_cur === 2);
+  await until(() => first?.tracked.http_req_cnt === 3 && first.tracked.gpc[1] === 3);
   assert.equal(first?.tracked.http_req_rate, 3);
   for (const tracking of [first, second]) tracking?.release();
-  const entry = await untilEntry(one, 'k', (found) => found?.conn_cur === 0);
+  const entry = await untilEntry(one, 'k', (found) => found?.http_req_cnt === 3);
   const { key, conn_cnt, http_req_cnt, http_req_rate, gpc, gpt } = entry ?? {};
   assert.deepEqual(
     { key, conn_cnt, http_req_cnt, http_req_rate, gpc, gpt },
     { key: 'k', conn_cnt: 2, http_req_cnt: 3, http_req_rate: 3, gpc: [0, 3], gpt: [7] },
   );
+});
+
+withRedis('conn_cur and use are of each process: one that ends leaves none behind', async (redis) => {
+  const [one, two] = [await redis.table(COUNTED), await redis.table(COUNTED)];
+  const [mine] = [one.track('k'), two.track('k'), two.track('k')];
+  await untilEntry(one, 'k', (entry) => entry?.conn_cnt === 3);
+  const currentOf = async (table: RedisTable): Promise<unknown> => {
+    const { conn_cur, use } = (await table.get('k')) ?? {};
+    return { conn_cur, use };
+  };
+  assert.deepEqual(await currentOf(one), { conn_cur: 1, use: 1 });
+  assert.deepEqual(await currentOf(two), { conn_cur: 2, use: 2 });
+  two.close();
+  mine?.request();
+  await untilEntry(one, 'k', (entry) => entry?.http_req_cnt === 1);
+  assert.equal(mine?.tracked.conn_cur, 1);
+  mine?.release();
+  assert.deepEqual(await currentOf(one), { conn_cur: 0, use: 0 });
 });
 
 withRedis('operators: set, delete, clear by a filter; what they change all others hear', async (redis) => {
