@@ -3,6 +3,9 @@ import { ConfigError } from '../core/errors.ts';
 import { GuardedEmitter } from '../core/guarded-emitter.ts';
 import { OptionReader, show } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
+import { createColumn } from '../persistence/entry-data.ts';
+import { entryFilter } from '../persistence/entry-filter.ts';
+import { DataNames } from '../persistence/entry-view.ts';
 import { type KeyFormat, keyFormat, type StoredKey } from '../persistence/stick-key.ts';
 import { StickTable } from '../persistence/stick-table.ts';
 import { type ResolvedTable, readStickTable, type StickTableOptions } from '../persistence/stick-table-options.ts';
@@ -63,6 +66,7 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
   readonly name: string;
   readonly #options: ResolvedTable;
   readonly #format: KeyFormat;
+  readonly #names: DataNames;
   readonly #own: StickTable;
   readonly #link: RedisLink;
   readonly #servers: SharedServers;
@@ -80,6 +84,7 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
     this.name = name;
     this.#options = table;
     this.#format = keyFormat(table.type, table.len);
+    this.#names = new DataNames(table.data.map(createColumn));
     this.#own = new StickTable(own, environment);
     const keyOf = (key: string): string => `evenkeel:${name}:${key}`;
     const channel = `evenkeel:${name}`;
@@ -201,11 +206,13 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
   /**
    * Removes all entries from Redis, or those that a filter chooses.
    * @returns how many
+   * @throws {ConfigError} for a comparison of what is not stored
    * @throws what a filter throws, or the client
    */
   async clear(filter?: StickFilter): Promise<number> {
+    const isChosen = entryFilter(filter, this.#names);
     const chosen: StickEntry[] = [];
-    for await (const entry of this.entries()) if (isChosen(filter, entry)) chosen.push(entry);
+    for await (const entry of this.entries()) if (isChosen(entry)) chosen.push(entry);
     let removed = 0;
     for (const { key } of chosen) if (await this.delete(key)) removed++;
     return removed;
@@ -302,20 +309,4 @@ function readOptions(options: RedisTableOptions): Read {
   read.throwFaults();
   const { client: _client, name: _name, timeout: _timeout, ...own } = options;
   return { client: client as RedisClient, name, timeoutMs, table, own };
-}
-
-const COMPARE = {
-  eq: (a: number, b: number) => a === b,
-  ne: (a: number, b: number) => a !== b,
-  le: (a: number, b: number) => a <= b,
-  ge: (a: number, b: number) => a >= b,
-  lt: (a: number, b: number) => a < b,
-  gt: (a: number, b: number) => a > b,
-} as const;
-
-function isChosen(filter: StickFilter | undefined, entry: StickEntry): boolean {
-  if (filter === undefined) return true;
-  if (typeof filter === 'function') return filter(entry);
-  const value = (entry as unknown as Record<string, unknown>)[filter.data];
-  return typeof value === 'number' && COMPARE[filter.op](value, filter.value);
 }

@@ -172,6 +172,21 @@ withRedis('operators: set, delete, clear by a filter; what they change all other
   assert.equal(await one.get('x'), undefined);
 });
 
+withRedis('a filter compares any number, and is refused as by every table', async (redis) => {
+  const table = await redis.table(COUNTED);
+  for (const key of ['a', 'b']) await table.set(key, { gpc: [1, key === 'a' ? 5 : 6] });
+  for (const [filter, said] of [
+    [{ data: 'gpc0', op: 'constructor', value: 1 }, /filter\.op: "constructor" is not allowed/],
+    [{ data: 'http_err_cnt', op: 'eq', value: 0 }, /filter\.data: "http_err_cnt" is not stored by this table/],
+    [{ data: 'gpc0', op: 'eq', value: Number.NaN }, /filter\.value: NaN is not allowed/],
+    [{}, /filter\.data/],
+    [async () => true, /the function returned a promise/],
+  ] as const)
+    await assert.rejects(table.clear(filter as never), said);
+  assert.equal(await table.clear({ data: 'gpc[1]', op: 'ge', value: 6 }), 1);
+  assert.equal(await table.clear({ data: 'gpc0', op: 'eq', value: 1 }), 1);
+});
+
 withRedis('a wrong option is named', async (redis) => {
   const client = await redis.client();
   const make = (options: object) => () =>
