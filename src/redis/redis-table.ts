@@ -104,8 +104,8 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
     // HAProxy: is_local. A process that ends, or is cut off, never takes back what it has added.
     const data = table.data.filter(({ name }) => name !== 'conn_cur');
     this.#servers = new SharedServers({ link, environment, size, expireMs, channel, keyOf });
-    this.#counters = new SharedCounters({ link, data, table: this.#own, ttlMs, keyOf });
-    this.#entries = new RedisEntries({ link, data, ttlMs, channel, prefix: keyOf('') });
+    this.#counters = new SharedCounters({ link, data, names: this.#names, table: this.#own, ttlMs, keyOf });
+    this.#entries = new RedisEntries({ link, data, names: this.#names, ttlMs, channel, prefix: keyOf('') });
     this.#subscriber = client.duplicate();
     this.#subscribe(channel);
   }

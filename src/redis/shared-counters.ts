@@ -1,3 +1,4 @@
+import type { DataNames } from '../persistence/entry-view.ts';
 import type { StickTable } from '../persistence/stick-table.ts';
 import type { StoredDatum } from '../persistence/stored-data.ts';
 import type { StickChange, StickKey, Tracked, Tracking } from '../persistence/table.ts';
@@ -8,6 +9,7 @@ export interface SharedCountersOptions {
   readonly link: RedisLink;
   /** What is counted for each entry. */
   readonly data: readonly StoredDatum[];
+  readonly names: DataNames;
   /** Where this process counts. */
   readonly table: StickTable;
   /** 0: for ever. */
@@ -50,11 +52,11 @@ export class SharedCounters {
   }
 
   #count(key: StickKey, name: string, datum: string, by: number): void {
-    const { data, link } = this.#options;
-    if (!data.some((stored) => stored.name === datum)) return;
-    if (!link.usable) return;
+    const { names, link } = this.#options;
+    const stored = names.column(datum)?.name;
+    if (stored === undefined || !link.usable) return;
     const waiting = this.#uncounted.get(name) ?? { key, counts: new Map<string, number>() };
-    waiting.counts.set(datum, (waiting.counts.get(datum) ?? 0) + by);
+    waiting.counts.set(stored, (waiting.counts.get(stored) ?? 0) + by);
     this.#uncounted.set(name, waiting);
     // All of a turn goes in one.
     if (this.#counting.has(name)) return;

@@ -133,6 +133,16 @@ withRedis('counters and rates are those of all', async (redis) => {
   );
 });
 
+withRedis('gpc0 and gpt0 are names of the first of their arrays', async (redis) => {
+  const [one, two] = [await redis.table(COUNTED), await redis.table(COUNTED)];
+  const tracking = one.track('k');
+  tracking?.tracked.increment('gpc0', 3);
+  tracking?.tracked.mark('gpt0', 7);
+  const { gpc, gpt } = (await untilEntry(two, 'k', (entry) => entry?.gpc?.[0] === 3)) ?? {};
+  assert.deepEqual([gpc, gpt], [[3, 0], [7]]);
+  assert.deepEqual((await two.set('k', { gpc1: 4 }))?.gpc, [3, 4]);
+});
+
 withRedis('conn_cur and use are of each process: one that ends leaves none behind', async (redis) => {
   const [one, two] = [await redis.table(COUNTED), await redis.table(COUNTED)];
   const [mine] = [one.track('k'), two.track('k'), two.track('k')];
