@@ -3,6 +3,7 @@ import type { StoredDatum } from '../persistence/stored-data.ts';
 import type { StickChange, StickEntry } from '../persistence/table.ts';
 import type { RedisLink } from './redis-link.ts';
 import { COUNT, REMOVE, WRITE } from './scripts.ts';
+import { inRange } from './shared-counters.ts';
 
 export interface RedisEntriesOptions {
   readonly link: RedisLink;
@@ -40,7 +41,8 @@ export class RedisEntries {
       use: 0,
       ...(typeof server === 'string' && server !== '' && { server }),
     };
-    for (const [index, { name: datum }] of data.entries()) put(entry, datum, (values as number[])[index] as number);
+    for (const [index, stored] of data.entries())
+      put(entry, stored.name, inRange(stored, (values as number[])[index] as number));
     return Object.freeze(entry) as unknown as StickEntry;
   }
 

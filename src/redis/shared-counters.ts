@@ -79,8 +79,8 @@ export class SharedCounters {
         // What was counted here meanwhile is not among them.
         const since = this.#uncounted.get(name)?.counts;
         const change: Record<string, number> = {};
-        for (const [index, { name: datum }] of data.entries())
-          change[datum] = Math.max(0, (values[index] as number) + (since?.get(datum) ?? 0));
+        for (const [index, stored] of data.entries())
+          change[stored.name] = inRange(stored, (values[index] as number) + (since?.get(stored.name) ?? 0));
         if (table.get(key)) table.set(key, change as StickChange);
       }
     } catch {
@@ -89,6 +89,11 @@ export class SharedCounters {
       this.#counting.delete(name);
     }
   }
+}
+
+/** As a table would have it that counts by itself: 32 bits begin anew after their end. */
+export function inRange({ kind }: StoredDatum, value: number): number {
+  return kind === 'counter' ? Math.max(0, value) % 2 ** 32 : Math.min(Math.max(0, value), Number.MAX_SAFE_INTEGER);
 }
 
 /** Names of data that an event counts in: `http_req` in `http_req_cnt` and `http_req_rate`. */

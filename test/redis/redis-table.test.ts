@@ -143,6 +143,15 @@ withRedis('gpc0 and gpt0 are names of the first of their arrays', async (redis) 
   assert.deepEqual((await two.set('k', { gpc1: 4 }))?.gpc, [3, 4]);
 });
 
+withRedis('counters begin anew after 32 bits, for all', async (redis) => {
+  const [one, two] = [await redis.table(COUNTED), await redis.table(COUNTED)];
+  const tracking = one.track('k');
+  for (let i = 0; i < 3; i++) tracking?.tracked.increment('gpc[1]', 2 ** 32 - 1);
+  await untilEntry(one, 'k', (entry) => entry?.gpc?.[1] === 2 ** 32 - 3);
+  const other = two.track('k');
+  await until(() => other?.tracked.gpc[1] === 2 ** 32 - 3);
+});
+
 withRedis('conn_cur and use are of each process: one that ends leaves none behind', async (redis) => {
   const [one, two] = [await redis.table(COUNTED), await redis.table(COUNTED)];
   const [mine] = [one.track('k'), two.track('k'), two.track('k')];
