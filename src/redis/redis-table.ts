@@ -1,12 +1,12 @@
 import { type Environment, systemEnvironment } from '../core/environment.ts';
-import { ConfigError } from '../core/errors.ts';
 import { GuardedEmitter } from '../core/guarded-emitter.ts';
-import { OptionReader, show } from '../core/options.ts';
+import { OptionReader } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
+import { readChange } from '../persistence/entry-change.ts';
 import { createColumn } from '../persistence/entry-data.ts';
 import { entryFilter } from '../persistence/entry-filter.ts';
 import { DataNames } from '../persistence/entry-view.ts';
-import { type KeyFormat, keyFormat, type StoredKey } from '../persistence/stick-key.ts';
+import { type KeyFormat, keyFault, keyFormat, type StoredKey } from '../persistence/stick-key.ts';
 import { StickTable } from '../persistence/stick-table.ts';
 import { type ResolvedTable, readStickTable, type StickTableOptions } from '../persistence/stick-table-options.ts';
 import type {
@@ -181,12 +181,10 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
    */
   async set(key: StickKey, change: StickChange = {}): Promise<StickEntry | undefined> {
     const name = this.#nameOf(key);
-    if (name === undefined)
-      throw new ConfigError([
-        { path: 'key', value: key, message: `${show(key)} is not allowed; allowed: ${this.#format.allowed}` },
-      ]);
-    this.#own.set(key, { ...change, server: change.server }); // for its faults, and for this process
+    readChange(change, this.#names, name === undefined ? [keyFault(key, this.#format)] : []);
+    if (name === undefined) return undefined;
     await this.#entries.write(name, change);
+    this.#own.set(key, { ...change, server: undefined }); // for this process
     this.#servers.forget(name);
     this.#counters.forget(name);
     return this.get(key);

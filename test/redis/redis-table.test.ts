@@ -191,6 +191,20 @@ withRedis('operators: set, delete, clear by a filter; what they change all other
   assert.equal(await one.get('x'), undefined);
 });
 
+withRedis('set changes all or nothing: not what is wrong, nor without Redis', async (redis) => {
+  const table = await redis.table(COUNTED);
+  assert.deepEqual((await table.set('empty', {}))?.gpc, [0, 0]);
+  await assert.rejects(table.set('k', null as never), /data: null is not an object/);
+  await assert.rejects(
+    table.set(Number.NaN, { http_err_cnt: 1 }),
+    /key: NaN is not allowed.+http_err_cnt: is not stored/s,
+  );
+  const tracking = table.track('k');
+  await redis.end();
+  await assert.rejects(table.set('k', { gpc0: 9 }));
+  assert.equal(tracking?.tracked.gpc[0], 0);
+});
+
 withRedis('a filter compares any number, and is refused as by every table', async (redis) => {
   const table = await redis.table(COUNTED);
   for (const key of ['a', 'b']) await table.set(key, { gpc: [1, key === 'a' ? 5 : 6] });
