@@ -4,6 +4,7 @@ import type { RedisScript } from './scripts.ts';
 
 /** How soon a table that is gone is looked for again. */
 const PROBE_MS = 250;
+const NOT_CONNECTED = 'Redis is not connected';
 
 /** Is told how a link fares. */
 export interface LinkListener {
@@ -42,7 +43,7 @@ export class RedisLink {
   get usable(): boolean {
     if (this.#degraded || this.#closed) return false;
     if (this.#options.client.isReady) return true;
-    this.#degrade('it is not connected');
+    this.#degrade(NOT_CONNECTED);
     return false;
   }
 
@@ -61,12 +62,19 @@ export class RedisLink {
   }
 
   /** A command as an operator gives it: it may take longer, and nothing follows from its failure. */
-  command(words: string[]): Promise<unknown> {
+  async command(words: string[]): Promise<unknown> {
+    this.#needConnection();
     return this.#options.client.sendCommand(words);
   }
 
-  evaluate(script: RedisScript, key: string, values: readonly string[]): Promise<unknown> {
+  async evaluate(script: RedisScript, key: string, values: readonly string[]): Promise<unknown> {
+    this.#needConnection();
     return this.#evaluated(script, key, values);
+  }
+
+  /** A client that is connecting again keeps commands until it is connected, be it for ever. */
+  #needConnection(): void {
+    if (!this.#options.client.isReady) throw new Error(NOT_CONNECTED);
   }
 
   close(): void {
@@ -110,7 +118,7 @@ export class RedisLink {
   async #look(): Promise<void> {
     const { client, probeKey } = this.#options;
     try {
-      if (!client.isReady) throw new Error('it is not connected');
+      this.#needConnection();
       await this.#answered(client.sendCommand(['SET', probeKey, '1', 'PX', '1000']));
     } catch {
       if (!this.#closed) this.#probeLater();

@@ -201,7 +201,8 @@ withRedis('set changes all or nothing: not what is wrong, nor without Redis', as
   );
   const tracking = table.track('k');
   await redis.end();
-  await assert.rejects(table.set('k', { gpc0: 9 }));
+  await until(() => !table.connected);
+  await assert.rejects(table.set('k', { gpc0: 9 }), /not connected/);
   assert.equal(tracking?.tracked.gpc[0], 0);
 });
 
