@@ -6,6 +6,9 @@ import type { RedisScript } from './scripts.ts';
 const PROBE_MS = 250;
 const NOT_CONNECTED = 'Redis is not connected';
 
+/** What Redis says where somebody else has written to a key: the next one may be in order. */
+const ABOUT_ONE_KEY = /WRONGTYPE|value is not/;
+
 /** Is told how a link fares. */
 export interface LinkListener {
   /** Redis does not answer, or does not take what it is to keep. */
@@ -51,12 +54,13 @@ export class RedisLink {
     return this.#closed;
   }
 
-  /** Runs a script. @throws what Redis answers, or that it does not; the link is not usable then */
+  /** Runs a script. @throws what Redis answers, or that it does not; the link is not usable then, but where it is about one key */
   async run(script: RedisScript, key: string, values: readonly string[]): Promise<unknown> {
     try {
       return await this.#answered(this.#evaluated(script, key, values));
     } catch (error) {
-      this.#degrade(error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!ABOUT_ONE_KEY.test(reason)) this.#degrade(reason);
       throw error;
     }
   }

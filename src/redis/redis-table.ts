@@ -6,7 +6,7 @@ import { readChange } from '../persistence/entry-change.ts';
 import { createColumn } from '../persistence/entry-data.ts';
 import { entryFilter } from '../persistence/entry-filter.ts';
 import { DataNames } from '../persistence/entry-view.ts';
-import { type KeyFormat, keyFault, keyFormat, type StoredKey } from '../persistence/stick-key.ts';
+import { type KeyFormat, keyFault, keyFormat } from '../persistence/stick-key.ts';
 import { StickTable } from '../persistence/stick-table.ts';
 import { type ResolvedTable, readStickTable, type StickTableOptions } from '../persistence/stick-table-options.ts';
 import type {
@@ -19,6 +19,7 @@ import type {
   Tracked,
   Tracking,
 } from '../persistence/table.ts';
+import { KeyNames } from './key-names.ts';
 import type { RedisClient, RedisSubscriber } from './redis-client.ts';
 import { RedisEntries } from './redis-entries.ts';
 import { RedisLink } from './redis-link.ts';
@@ -66,6 +67,7 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
   readonly name: string;
   readonly #options: ResolvedTable;
   readonly #format: KeyFormat;
+  readonly #keys: KeyNames;
   readonly #names: DataNames;
   readonly #own: StickTable;
   readonly #link: RedisLink;
@@ -84,6 +86,7 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
     this.name = name;
     this.#options = table;
     this.#format = keyFormat(table.type, table.len);
+    this.#keys = new KeyNames(this.#format);
     this.#names = new DataNames(table.data.map(createColumn));
     this.#own = new StickTable(own, environment);
     const keyOf = (key: string): string => `evenkeel:${name}:${key}`;
@@ -136,41 +139,41 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
 
   /** The server of a key: at once where this process knows it, or Redis is gone; else when Redis has answered. */
   lookup(key: StickKey): string | undefined | Promise<string | undefined> {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     return name === undefined ? undefined : this.#servers.lookup(name);
   }
 
   /** The server of a key, as Redis has it. Never rejects. */
   async ask(key: StickKey): Promise<string | undefined> {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     return name === undefined ? undefined : this.#servers.ask(name);
   }
 
   /** The server of a key, as this process knows it. */
   recall(key: StickKey): string | undefined {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     return name === undefined ? undefined : this.#servers.recall(name);
   }
 
   store(key: StickKey, server: string, known?: string): void {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     if (name !== undefined && !this.#link.closed) this.#servers.store(name, server, known);
   }
 
   /** As `store`, and says which server counts once Redis has said so. Never rejects. */
   claim(key: StickKey, server: string, known?: string): Promise<string | undefined> | undefined {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     return name === undefined ? undefined : this.#servers.claim(name, server, known);
   }
 
   track(key: StickKey): Tracking | undefined {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     return name === undefined ? undefined : this.#counters.track(key, name);
   }
 
   /** An entry as Redis has it; `use` and `conn_cur` are those of this process. @throws what the client does, where Redis is gone */
   async get(key: StickKey): Promise<StickEntry | undefined> {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     return name === undefined ? undefined : this.#entryOf(name);
   }
 
@@ -180,7 +183,7 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
    * @throws what the client does, where Redis is gone
    */
   async set(key: StickKey, change: StickChange = {}): Promise<StickEntry | undefined> {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     readChange(change, this.#names, name === undefined ? [keyFault(key, this.#format)] : []);
     if (name === undefined) return undefined;
     await this.#entries.write(name, change);
@@ -192,7 +195,7 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
 
   /** Removes an entry from Redis, and from what processes know. @throws what the client does, where Redis is gone */
   async delete(key: StickKey): Promise<boolean> {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     if (name === undefined) return false;
     const removed = await this.#entries.remove(name);
     this.#own.delete(key);
@@ -257,29 +260,14 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
   }
 
   async #entryOf(name: string): Promise<StickEntry | undefined> {
-    const key = this.#format.show(this.#stored(name));
-    const entry = await this.#entries.get(name, key);
-    if (!entry) return undefined;
+    const key = this.#keys.keyOf(name);
+    const entry = key === undefined ? undefined : await this.#entries.get(name, key);
+    if (key === undefined || !entry) return undefined;
     const { use, conn_cur } = this.#own.get(key) ?? {
       use: 0,
       ...(this.#own.stored.includes('conn_cur') && { conn_cur: 0 }),
     };
     return Object.freeze({ ...entry, use, ...(conn_cur !== undefined && { conn_cur }) });
-  }
-
-  /** The key as it is named in Redis: readable, without blanks. */
-  #nameOf(key: StickKey): string | undefined {
-    const stored = this.#format.read(key);
-    if (stored === undefined) return undefined;
-    const shown = this.#format.show(stored);
-    if (typeof shown === 'number') return String(shown);
-    return typeof shown === 'string' ? encodeURIComponent(shown) : Buffer.from(shown).toString('hex');
-  }
-
-  #stored(name: string): StoredKey {
-    const { type } = this.#options;
-    const key = type === 'binary' ? Buffer.from(name, 'hex') : decodeURIComponent(name);
-    return this.#format.read(key) ?? 0;
   }
 }
 
