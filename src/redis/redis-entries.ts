@@ -1,11 +1,14 @@
+import type { DataNames } from '../persistence/entry-view.ts';
 import type { StoredDatum } from '../persistence/stored-data.ts';
 import type { StickChange, StickEntry } from '../persistence/table.ts';
 import type { RedisLink } from './redis-link.ts';
 import { COUNT, REMOVE, WRITE } from './scripts.ts';
+import { inRange } from './shared-counters.ts';
 
 export interface RedisEntriesOptions {
   readonly link: RedisLink;
   readonly data: readonly StoredDatum[];
+  readonly names: DataNames;
   /** 0: for ever. */
   readonly ttlMs: number;
   readonly channel: string;
@@ -38,20 +41,22 @@ export class RedisEntries {
       use: 0,
       ...(typeof server === 'string' && server !== '' && { server }),
     };
-    for (const [index, { name: datum }] of data.entries()) put(entry, datum, (values as number[])[index] as number);
+    for (const [index, stored] of data.entries())
+      put(entry, stored.name, inRange(stored, (values as number[])[index] as number));
     return Object.freeze(entry) as unknown as StickEntry;
   }
 
   async write(name: string, change: StickChange): Promise<void> {
-    const { link, data, ttlMs, channel, prefix } = this.#options;
+    const { link, data, names, ttlMs, channel, prefix } = this.#options;
     const words: string[] = [];
     for (const [datum, value] of Object.entries(change)) {
       if (datum === 'server' && value !== undefined) words.push('server', String(value ?? ''), '0');
       else
         for (const [index, each] of (Array.isArray(value) ? value : [value]).entries()) {
           const element = Array.isArray(value) ? `${datum}[${index}]` : datum;
-          const stored = data.find(({ name: known }) => known === element);
-          if (stored && each !== undefined) words.push(element, String(each), String(stored.periodMs));
+          const column = names.column(element)?.name;
+          const stored = data.find(({ name: known }) => known === column);
+          if (stored && each !== undefined) words.push(stored.name, String(each), String(stored.periodMs));
         }
     }
     await link.evaluate(WRITE, prefix + name, [String(ttlMs), channel, name, ...words]);

@@ -89,6 +89,7 @@ return values`);
 export const WRITE: RedisScript = script(`
 ${TIME}
 local now = math.floor(us / 1000)
+redis.call('HSETNX', KEYS[1], 'server', '')
 for i = 4, #ARGV, 3 do
   local name, value, period = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
   redis.call('HSET', KEYS[1], name, value)

@@ -159,6 +159,19 @@ withRedis('counters go on where Redis is gone, and by all when it is back', asyn
   await untilAllHave(1); // it has lost all, and begins anew
 });
 
+withRedis('operators are told at once that it is gone', async (redis) => {
+  const table = await redis.table();
+  await redis.end();
+  await until(() => !table.connected);
+  const asked = [
+    () => table.get('k'),
+    () => table.set('k', { server: 'a' }),
+    () => table.delete('k'),
+    () => table.clear(),
+  ];
+  for (const ask of asked) await assert.rejects(ask, /Redis is not connected/);
+});
+
 /** A name that leads to another server from one moment to the next. */
 async function turntable(t: TestContext): Promise<{ port: number; turnTo: (port: number) => void }> {
   let target = 0;
