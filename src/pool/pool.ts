@@ -13,6 +13,7 @@ import {
 import type { RequestContext } from '../core/context.ts';
 import { type Environment, systemEnvironment } from '../core/environment.ts';
 import { ConfigError, EvenkeelError } from '../core/errors.ts';
+import { EVENT_NAMES } from '../core/event-names.ts';
 import type { PoolEvents } from '../core/events.ts';
 import { type Arrival, type ClientRequest, type ClientResponse, requestHandlers } from '../core/exchange.ts';
 import { OptionReader } from '../core/options.ts';
@@ -86,7 +87,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
    * @throws {ConfigError} that lists every fault; nothing was started
    */
   constructor(options: PoolOptions<R> = {}, environment: Environment = systemEnvironment) {
-    super();
+    super(EVENT_NAMES);
     const resolved = resolvePoolOptions(options as PoolOptions<never>);
     this.name = resolved.name;
     const outlet: PoolOutlet = {
