@@ -11,6 +11,8 @@ export interface ProbeProtocol {
   readonly reset: boolean;
   /** What it is called when no complete answer comes in time. Default: L7TOUT. */
   readonly timeoutCode?: CheckCode | undefined;
+  /** What has come of the answer that is waited for, short and printable; `undefined`: nothing that is worth telling. */
+  readonly heard?: string | undefined;
   /** Whether it reads the socket itself. Asked once it is ready, just before `onReady`. */
   takesOver?(socket: Socket): boolean;
   /** The connection is made, and over TLS its handshake done and the certificate verified. */
@@ -236,7 +238,8 @@ export class ProbeConnection {
       const { timeout, missing } = PHASES[this.#phase];
       const code = this.#phase === 'answer' ? (this.#protocol.timeoutCode ?? timeout) : timeout;
       const what = this.#name === undefined ? missing : `no answer to the lookup of the name '${this.#name}'`;
-      this.#fail(code, `${what} within ${this.#limitMs} ms`);
+      const heard = this.#phase === 'answer' ? this.#protocol.heard : undefined;
+      this.#fail(code, `${what} within ${this.#limitMs} ms${heard === undefined ? '' : `, only ${heard}`}`);
     }, this.#limitMs);
   }
 
