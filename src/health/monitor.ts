@@ -172,7 +172,7 @@ export class Monitor {
     if (!this.#watches(entry)) return result;
     if (reply.weight) {
       const refusal = this.#events.onAgentWeight(server, weightOf(reply.weight, server.declaredWeight));
-      warning ??= refusal;
+      if (refusal !== undefined) warning ??= `its weight is not taken; ${refusal}`;
     }
     if (reply.maxconn !== undefined && this.#watches(entry)) this.#events.onAgentMaxconn(server, reply.maxconn);
     return agentResult(reply, warning);
