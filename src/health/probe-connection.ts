@@ -1,6 +1,7 @@
 import { isIP, type Socket } from 'node:net';
 import { type OnRead, readyEvent, type TlsSettings } from '../connections/dial.ts';
 import { localProxyHeader } from '../connections/proxy-protocol.ts';
+import { tlsFaultWords } from '../connections/tls-faults.ts';
 import type { Timer } from '../core/environment.ts';
 import { type CheckCode, type CheckResult, oneLine, type Probe } from './health-check.ts';
 import { StepFault } from './step-run.ts';
@@ -50,9 +51,6 @@ const FAULT_WORDS: Readonly<Record<string, string>> = {
   EMFILE: 'too many open files',
   ENFILE: 'too many open files',
   EADDRNOTAVAIL: 'no local port left',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'the server does not speak TLS (wrong version number)',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server does not speak TLS (packet length too long)',
-  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: 'the server speaks none of the protocols offered (ALPN)',
 };
 
 /** The phases of a probe, with the code of a fault and of a time-out in each. HAProxy: check.c:chk_report_conn_err. */
@@ -272,6 +270,8 @@ function lookupWords(error: Error, name: string): string | undefined {
 /** A fault in words; TLS errors carry a `reason` that is clearer than their message. */
 function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return 'could not connect';
+  const ofTls = tlsFaultWords(error);
+  if (ofTls !== undefined) return oneLine(ofTls);
   const { code, reason } = error as { code?: unknown; reason?: unknown };
   if (typeof code === 'string' && Object.hasOwn(FAULT_WORDS, code)) return FAULT_WORDS[code] ?? code;
   if (typeof reason === 'string') return oneLine(reason);
