@@ -38,6 +38,11 @@ export class Monitor {
     return this.#undecided;
   }
 
+  /** Their names. */
+  get undecidedNames(): readonly string[] {
+    return [...this.#entries.values()].filter(({ awaited }) => awaited.size > 0).map(({ server }) => server.name);
+  }
+
   /** Takes on the servers of a starting pool: warm, their first checks spread over time. Those tracked come first. */
   start(servers: readonly (readonly [Server, HealthSettings])[]): void {
     const entries = servers.map(([server, settings]) => this.#enter(server, settings));

@@ -45,7 +45,7 @@ export class StepFault extends Error {
   override readonly name = 'StepFault';
 
   get result(): CheckResult {
-    return { result: 'failed', code: 'PROCERR', description: this.message };
+    return { result: 'failed', code: 'PROCERR', description: this.message, byFunction: true };
   }
 }
 

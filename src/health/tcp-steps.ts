@@ -133,6 +133,11 @@ class TcpConversation implements Conversation, AnswerSource {
     return step && 'expect' in step ? step.expect.timeout : 'L7TOUT';
   }
 
+  get heard(): string | undefined {
+    const step = this.#step;
+    return step && 'expect' in step && this.#answer.length > 0 ? excerpt(this.#answer.bytes) : undefined;
+  }
+
   onReady(connection: ProbeConnection): CheckResult | undefined {
     this.#link = connection;
     return this.#next();

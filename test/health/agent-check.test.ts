@@ -14,7 +14,7 @@ function agentAt(port: number, more: Partial<AgentTarget> = {}): ReturnType<type
 }
 
 for (const [title, pieces, expected] of [
-  ['a line in one piece', ['up 50%\n'], 'passed L7OK: the agent says up'],
+  ['a line in one piece', ['up 50%\n'], 'passed L7OK: the agent says up 50%'],
   ['a line in three', ['do', 'wn # disk ', 'full\r\n'], 'failed L7STS: the agent says down (disk full)'],
   ['what follows the line is not read', ['up\ndown\n'], 'passed L7OK: the agent says up'],
   [
@@ -22,7 +22,7 @@ for (const [title, pieces, expected] of [
     [Buffer.from('down # f\xc3', 'latin1'), Buffer.from('\xbcr heute\n', 'latin1')],
     'failed L7STS: the agent says down (für heute)',
   ],
-  ['an empty line', ['\nup\n'], 'neutral CHECKED: '],
+  ['an empty line', ['\nup\n'], 'neutral CHECKED: the agent says nothing'],
 ] as const) {
   test(`${title}`, async (t) => {
     const listener = await listen(t, (socket) => send(socket, pieces));

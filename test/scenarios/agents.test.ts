@@ -58,13 +58,15 @@ test('an agent sets weight, limit and state of its server, and it can be read of
   agent.line = 'drain 30% maxconn:8';
   const check = await ask();
   assert.deepEqual([check.agent, check.code, check.result], [true, 'CHECKED', 'neutral']);
+  assert.equal(check.description, 'the agent says drain 30% maxconn:8');
+  assert.equal(pool.stats().servers['a']?.agent?.description, check.description);
   const { state, weight, maxconn } = pool.stats().servers['a'] ?? assert.fail();
   assert.deepEqual([state, weight, maxconn], ['DRAIN (agent)', 30, 8]);
 
   agent.line = 'ready fail # no disk';
   await ask();
   assert.equal(pool.server('a').state, 'DOWN (agent)');
-  assert.equal(pool.stats().servers['a']?.agent?.description, 'the agent says failed (no disk)');
+  assert.equal(pool.stats().servers['a']?.agent?.description, 'the agent says ready fail (no disk)');
   assert.deepEqual(pool.explain().candidates, ['b']);
 
   agent.line = 'up';
@@ -73,7 +75,7 @@ test('an agent sets weight, limit and state of its server, and it can be read of
     'a drain: its agent says drain',
     'a weight 100 to 30',
     'a ready: its agent says ready',
-    'a DOWN (agent): Layer7 wrong status: the agent says failed (no disk) (L7STS) after 1 failed agent check',
+    'a DOWN (agent): Layer7 wrong status: the agent says ready fail (no disk) (L7STS) after 1 failed agent check',
     'a no check',
   ]);
 });
@@ -84,7 +86,7 @@ test('a static algorithm takes no other weight from an agent than 0 and 100 perc
   const { description } = await ask();
   assert.match(
     description,
-    /^the agent: the weight 30 is refused; allowed: 0, '0%', 100 and '100%': 'static-rr' is static/,
+    /^the agent says 30% \(the weight 30 is refused; allowed: 0, '0%', 100 and '100%': 'static-rr' is static/,
   );
   assert.equal(pool.server('a').weight, 100);
   agent.line = '0%';
