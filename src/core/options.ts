@@ -1,4 +1,5 @@
 import { ConfigError, type ConfigFault } from './errors.ts';
+import { nearestName, plainName } from './nearest-name.ts';
 import { parseDuration, parseSize } from './units.ts';
 
 interface Range {
@@ -179,7 +180,7 @@ export class OptionReader {
     const { known } = this;
     for (const key of Object.keys(this.#raw)) {
       if (this.#known.has(key) || this.#raw[key] === undefined) continue;
-      const near = known.find((name) => isNear(plain(name), plain(key)));
+      const near = nearestName(known, key);
       const hint = inAnySpelling(hints, key) ?? (near === undefined ? undefined : `did you mean '${near}'?`);
       const message = hint === undefined ? 'is not an option' : `is not an option; ${hint}`;
       this.reject(key, inAnySpelling(this.#unusable, key) ?? message);
@@ -192,22 +193,5 @@ export class OptionReader {
 }
 
 function inAnySpelling(texts: Readonly<Record<string, string>>, key: string): string | undefined {
-  return Object.entries(texts).find(([name]) => plain(name) === plain(key))?.[1];
-}
-
-/** A key in whatever spelling. */
-function plain(key: string): string {
-  return key.toLowerCase().replaceAll(/[-_ ]/g, '');
-}
-
-/** Equal but for one letter that is wrong, missing, too many or swapped with its neighbour. */
-function isNear(known: string, written: string): boolean {
-  if (known === written) return true;
-  if (Math.abs(known.length - written.length) > 1 || known.length < 4) return false;
-  let same = 0;
-  while (same < known.length && known[same] === written[same]) same++;
-  const rest = known.slice(same);
-  const other = written.slice(same);
-  const swapped = `${other[1] ?? ''}${other[0] ?? ''}${other.slice(2)}`;
-  return rest.slice(1) === other.slice(1) || rest === other.slice(1) || rest.slice(1) === other || rest === swapped;
+  return Object.entries(texts).find(([name]) => plainName(name) === plainName(key))?.[1];
 }

@@ -217,7 +217,7 @@ class TcpConversation implements Conversation, AnswerSource {
     return resultOf(expect.error, words ?? `${expect.not ? 'unwanted' : 'no'} match in ${excerpt(answer)}`);
   }
 
-  get heard(): StepAnswer {
+  get lastAnswer(): StepAnswer {
     return { status: undefined, headers: {}, body: Buffer.from(this.#answer.bytes) };
   }
 
