@@ -46,8 +46,8 @@ end
 ${EXPIRE}
 return { server, latest }`);
 
-/** Puts off when an entry expires. ARGV: ms to live. */
-export const TOUCH: RedisScript = script(`${EXPIRE} return 1`);
+/** Puts off when an entry expires; 0: there is none. ARGV: ms to live. */
+export const TOUCH: RedisScript = script("return redis.call('PEXPIRE', KEYS[1], ARGV[1])");
 
 /**
  * Counts, and gives what was counted by all. ARGV: ms to live; then for each number its name, how many to add, and for a rate
