@@ -118,19 +118,24 @@ export class SharedServers {
 
   /** @param base the server that whoever has chosen this one knew of; `null`: it takes the place of any */
   store(key: string, server: string, base: Base): void {
-    const { expireMs, link } = this.#options;
-    const expiresAt = this.#now + expireMs;
+    const expiresAt = this.#now + this.#options.expireMs;
     const known = this.#alive(key);
     if (known?.server === server && !known.unsent && this.#isCurrent(known)) {
       known.expiresAt = expiresAt;
       this.#touch(key, known);
       return;
     }
-    const unsent = base === null ? { base } : (known?.unsent ?? { base: known?.server ?? base });
     const { version = 0, epoch = 0 } = known ?? {};
-    this.#known.set(key, { server, version, epoch, expiresAt, touchedAt: this.#now, unsent });
+    const chosen = { server, version, epoch, expiresAt, touchedAt: this.#now, unsent: undefined };
+    this.#known.set(key, chosen);
+    this.#tell(key, chosen, base === null ? null : known?.unsent ? known.unsent.base : (known?.server ?? base));
+  }
+
+  /** Has Redis told of a server, in place of the one that it has as far as is known. */
+  #tell(key: string, known: Known, base?: Base): void {
+    known.unsent = { base };
     this.#unsent.add(key);
-    if (link.usable && !this.#sending.has(key)) void this.#send(key);
+    if (this.#options.link.usable && !this.#sending.has(key)) void this.#send(key);
   }
 
   /** News: `version` made this the server of a key; `''` removed it. */
@@ -260,6 +265,12 @@ export class SharedServers {
     const { link, keyOf, expireMs } = this.#options;
     if (this.#now - known.touchedAt < expireMs / TOUCHES) return;
     known.touchedAt = this.#now;
-    link.run(TOUCH, keyOf(key), [this.#ttl]).catch(() => {});
+    link.run(TOUCH, keyOf(key), [this.#ttl]).then(
+      (found) => {
+        // It has expired there a little sooner than here, or was evicted: nobody else would know of it any more.
+        if (found === 0 && this.#known.peek(key) === known && !known.unsent) this.#tell(key, known);
+      },
+      () => {},
+    );
   }
 }

@@ -62,3 +62,27 @@ withRedis(
     assert.deepEqual([table.connected, told], [true, []]);
   },
 );
+
+withRedis(
+  "a clock of Redis' that is set back: what is changed then counts, and rates stay what they were",
+  async (redis) => {
+    const [one, two] = [
+      await redis.table({ store: ['gpc0_rate(10s)'] }),
+      await redis.table({ store: ['gpc0_rate(10s)'] }),
+    ];
+    const admin = await redis.client();
+    const inAnHour = Date.now() + 3_600_000;
+    await admin.sendCommand(['HSET', 'evenkeel:t:k', 'server', 'a', 'version', String(inAnHour * 1000)]);
+    assert.deepEqual([await one.lookup('k'), await two.lookup('k')], ['a', 'a']);
+    one.store('k', 'b', 'a');
+    await until(() => two.recall('k') === 'b', 'news of a change');
+    await one.set('k', { server: 'c' });
+    await until(() => two.recall('k') === 'c', 'news of an order');
+    await one.delete('k');
+    await until(() => two.recall('k') === undefined, 'news of a removal');
+
+    const cell = { gpc0_rate: 3, 'gpc0_rate:past': 10, 'gpc0_rate:from': inAnHour };
+    await admin.sendCommand(['HSET', 'evenkeel:t:k', ...Object.entries(cell).flat().map(String)]);
+    assert.equal((await one.get('k'))?.gpc0_rate, 13);
+  },
+);
