@@ -87,7 +87,7 @@ export class StickRules {
     for (const rule of this.#ofRequest) {
       if (visit.assigned) return;
       const key = rule.matches ? this.#keyOf(rule, context) : undefined;
-      const entry = key === undefined ? undefined : rule.table.get(key);
+      const entry = key === undefined ? undefined : this.#tried(rule.path, () => rule.table.get(key));
       if (entry instanceof Promise) entry.catch(() => {});
       else if (entry?.server !== undefined) visit.offer(entry.server);
     }
@@ -105,19 +105,21 @@ export class StickRules {
       if (rule.stores && visit.stores.some(({ table }) => table === rule.table)) continue;
       const key = this.#keyOf(rule, context);
       if (key === undefined) continue;
-      const found = rule.matches ? this.#lookUp(rule, key) : undefined;
+      const { path, table, matches } = rule;
+      const found = matches ? this.#tried(path, () => table.lookup(key)) : undefined;
       const isAsked = found instanceof Promise;
       const waits = patience !== undefined && !visit.assigned;
       if (isAsked && waits)
         return patience(found).then((server) => {
-          note(rule, key, server ?? rule.table.recall?.(key), visit);
+          note(rule, key, server ?? this.#recall(rule, key), visit);
           return this.#matchFrom(index + 1, context, visit, patience);
         });
       if (isAsked) found.catch(() => {});
-      const server = isAsked ? rule.table.recall?.(key) : found;
-      const isUseless = server !== undefined && waits && rule.table.ask && !visit.offer(server);
-      if (isUseless && rule.table.ask)
-        return patience(rule.table.ask(key)).then((anew) => {
+      const server = isAsked ? this.#recall(rule, key) : found;
+      const isUseless = server !== undefined && waits && table.ask && !visit.offer(server);
+      const asked = isUseless ? this.#tried(path, () => table.ask?.(key)) : undefined;
+      if (asked && patience)
+        return patience(asked).then((anew) => {
           note(rule, key, anew ?? server, visit);
           return this.#matchFrom(index + 1, context, visit, patience);
         });
@@ -161,12 +163,7 @@ export class StickRules {
   }
 
   #claim({ table, key, known }: PendingStore, server: string): Promise<string | undefined> | undefined {
-    try {
-      return table.claim?.(key, server, known);
-    } catch (error) {
-      this.#report('stick', error);
-      return undefined;
-    }
+    return this.#tried('stick', () => table.claim?.(key, server, known));
   }
 
   /** A server answers: stores it, under keys of the request and, where there is one, of the response. */
@@ -180,13 +177,8 @@ export class StickRules {
         if (key !== undefined) stores.push({ table: rule.table, key, known: undefined, binds: false });
       }
     visit.stores.length = 0;
-    for (const { table, key, known, binds } of stores) {
-      try {
-        table.store(key, server, binds ? known : null);
-      } catch (error) {
-        this.#report('stick', error);
-      }
-    }
+    for (const { table, key, known, binds } of stores)
+      this.#tried('stick', () => table.store(key, server, binds ? known : null));
   }
 
   #keyOf({ path, condition, key }: Rule, context: RequestContext): StickKey | undefined {
@@ -198,11 +190,16 @@ export class StickRules {
     }
   }
 
-  #lookUp({ path, table }: Rule, key: StickKey): string | undefined | Promise<string | undefined> {
+  #recall({ path, table }: Rule, key: StickKey): string | undefined {
+    return this.#tried(path, () => table.recall?.(key));
+  }
+
+  /** A table may be the user's own, and do without what it throws. */
+  #tried<T>(what: string, ask: () => T): T | undefined {
     try {
-      return table.lookup(key);
+      return ask();
     } catch (error) {
-      this.#report(path, error);
+      this.#report(what, error);
       return undefined;
     }
   }

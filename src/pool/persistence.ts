@@ -188,7 +188,7 @@ export class Persistence {
     return (found) =>
       new Promise((resolve) => {
         const late = environment.setTimer(() => resolve(undefined), Math.max(0, until - environment.now()), true);
-        found
+        Promise.resolve(found)
           .catch(() => undefined)
           .then((server) => {
             late.cancel();

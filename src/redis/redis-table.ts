@@ -238,21 +238,19 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
   #subscribe(channel: string): void {
     const subscriber = this.#subscriber;
     const lost = (): void => this.#servers.subscribed(false);
+    const hear = (message: string): void => this.#heard(message);
     let began = false;
+    const begin = async (): Promise<void> => {
+      if (!began) await subscriber.subscribe(channel, hear);
+      began = true;
+      this.#servers.subscribed(true);
+    };
     subscriber.on('error', lost);
     subscriber.on('reconnecting', lost);
     subscriber.on('end', lost);
-    subscriber.on('ready', () => {
-      if (began) this.#servers.subscribed(true);
-    });
-    subscriber
-      .connect()
-      .then(() => subscriber.subscribe(channel, (message) => this.#heard(message)))
-      .then(() => {
-        began = true;
-        this.#servers.subscribed(true);
-      })
-      .catch(lost);
+    // The client itself subscribes again to what it once was subscribed to.
+    subscriber.on('ready', () => void begin().catch(lost));
+    subscriber.connect().catch(lost);
   }
 
   /** `<key> <version> <server>` */

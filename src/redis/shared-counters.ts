@@ -2,6 +2,7 @@ import type { DataNames } from '../persistence/entry-view.ts';
 import type { StickTable } from '../persistence/stick-table.ts';
 import type { StoredDatum } from '../persistence/stored-data.ts';
 import type { StickChange, StickKey, Tracked, Tracking } from '../persistence/table.ts';
+import { readNumbers } from './answers.ts';
 import type { RedisLink } from './redis-link.ts';
 import { COUNT } from './scripts.ts';
 
@@ -75,7 +76,7 @@ export class SharedCounters {
           String(counts.get(datum) ?? 0),
           String(periodMs),
         ]);
-        const values = (await link.run(COUNT, keyOf(name), [String(ttlMs), ...words])) as number[];
+        const values = readNumbers(await link.run(COUNT, keyOf(name), [String(ttlMs), ...words]), data.length);
         // What was counted here meanwhile is not among them.
         const since = this.#uncounted.get(name)?.counts;
         const change: Record<string, number> = {};

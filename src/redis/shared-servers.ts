@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Environment } from '../core/environment.ts';
+import { readServer } from './answers.ts';
 import type { RedisLink } from './redis-link.ts';
 import { LOOK_UP, STORE, TOUCH } from './scripts.ts';
 
@@ -47,6 +48,8 @@ export class SharedServers {
   readonly #options: SharedServersOptions;
   readonly #known: LRUCache<string, Known>;
   readonly #asked = new Map<string, Promise<string | undefined>>();
+  /** Of keys that are asked for, the version of a removal that there was news of meanwhile. */
+  readonly #removed = new Map<string, number>();
   readonly #unsent = new Set<string>();
   readonly #sending = new Map<string, Promise<void>>();
   #epoch = 1;
@@ -144,8 +147,11 @@ export class SharedServers {
     // Whoever asks meanwhile may be given an older answer.
     if (!known && !this.#asked.has(key)) return;
     if (known && this.#isCurrent(known) && known.version >= version) return;
-    if (server === NOBODY) this.forget(key);
-    else this.#note(key, server, version);
+    if (server !== NOBODY) this.#note(key, server, version);
+    else {
+      this.forget(key);
+      if (this.#asked.has(key)) this.#removed.set(key, version);
+    }
   }
 
   /** News come in from now on, or do not any more. What was known before has to be asked for. */
@@ -210,27 +216,29 @@ export class SharedServers {
     const epoch = this.#epoch;
     const asked = link
       .run(LOOK_UP, keyOf(key), [this.#ttl])
-      .then(
-        (answer) => this.#found(key, answer, epoch),
-        () => this.recall(key),
-      )
-      .finally(() => this.#asked.delete(key));
+      .then((answer) => this.#found(key, answer, epoch))
+      .catch(() => this.recall(key))
+      .finally(() => {
+        this.#asked.delete(key);
+        this.#removed.delete(key);
+      });
     this.#asked.set(key, asked);
     return asked;
   }
 
   /** Redis has answered. @param epoch when it was asked */
   #found(key: string, answer: unknown, epoch: number): string | undefined {
-    const [server, version] = answer as [string | null, string | null];
+    const { server, version } = readServer(answer);
     const known = this.#alive(key);
     if (known?.unsent) return known.server;
-    if (server === null || server === NOBODY) {
+    if (server === undefined || server === NOBODY) {
       // It has lost the entry, or never had it; what is known here is as good as anything.
       if (known && !this.#isCurrent(known)) this.store(key, known.server, undefined);
       return known?.server;
     }
-    if (known && this.#isCurrent(known) && known.version >= Number(version)) return known.server;
-    this.#note(key, server, Number(version));
+    if (known && this.#isCurrent(known) && known.version >= version) return known.server;
+    if (version <= (this.#removed.get(key) ?? 0)) return known?.server;
+    this.#note(key, server, version);
     if (epoch !== this.#epoch) (this.#known.peek(key) as Known).epoch = epoch; // news may have been missed since
     return server;
   }
@@ -245,10 +253,10 @@ export class SharedServers {
         const { server, unsent } = known;
         const epoch = this.#epoch;
         const values = [this.#ttl, server, unsent.base ?? '', channel, key, unsent.base === null ? 'any' : ''];
-        const [winner, version] = (await link.run(STORE, keyOf(key), values)) as [string, string];
+        const { server: winner = server, version } = readServer(await link.run(STORE, keyOf(key), values));
         const now = this.#known.peek(key);
         if (now === known) {
-          this.#note(key, winner, Number(version));
+          this.#note(key, winner, version);
           (this.#known.peek(key) as Known).epoch = epoch; // news may have been missed since
         } else if (now?.unsent && now.unsent.base !== null) now.unsent = { base: winner }; // another one was chosen meanwhile
       }
@@ -268,7 +276,7 @@ export class SharedServers {
     link.run(TOUCH, keyOf(key), [this.#ttl]).then(
       (found) => {
         // It has expired there a little sooner than here, or was evicted: nobody else would know of it any more.
-        if (found === 0 && this.#known.peek(key) === known && !known.unsent) this.#tell(key, known);
+        if (Number(found) === 0 && this.#known.peek(key) === known && !known.unsent) this.#tell(key, known);
       },
       () => {},
     );

@@ -160,7 +160,7 @@ test('an event that there is not, and a listener that is none, are refused in wo
   >;
   const events =
     "'server:up', 'server:down', 'server:state', 'server:weight', 'server:added', 'server:removed', 'server:check', " +
-    "'server:ejected', 'server:restored', 'request', 'sample:error', 'lease:leaked', 'close'";
+    "'server:ejected', 'server:half-open', 'server:restored', 'request', 'sample:error', 'lease:leaked', 'close'";
   const listener = (): void => {};
   const cases: readonly [event: unknown, listener: unknown, message: string][] = [
     ['servr:down', listener, `event: "servr:down" is no event; did you mean 'server:down'? allowed: ${events}`],
@@ -230,7 +230,7 @@ test('server:check: how a check ended, in what words and after what time, as sta
   });
   await clock.advanceAsync(3000);
   assert.deepEqual(told, {
-    plain: { code: 'PROCOK', status: undefined, description: 'External check passed (PROCOK)', durationMs: 7 },
+    plain: { code: 'PROCOK', status: undefined, description: 'Check function passed (PROCOK)', durationMs: 7 },
     silent: { code: 'PROCTOUT', status: undefined, description: 'no answer within 1000 ms', durationMs: 1000 },
     wordy: { code: 'PROCERR', status: 7, description: 'no disk', durationMs: 0 },
   });
