@@ -1,4 +1,5 @@
 import type { Environment, Timer } from '../core/environment.ts';
+import { setPatientTimer } from '../core/patient-timer.ts';
 import type { RedisClient } from './redis-client.ts';
 import type { RedisScript } from './scripts.ts';
 
@@ -99,7 +100,8 @@ export class RedisLink {
   async #answered(answer: Promise<unknown>): Promise<unknown> {
     const { environment, timeoutMs } = this.#options;
     const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = environment.setTimer(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    const none = (): void => reject(new Error(`no answer within ${timeoutMs} ms`));
+    const timer = setPatientTimer(environment, none, timeoutMs);
     answer.catch(() => {}); // it may come when nobody waits any more
     try {
       return await Promise.race([answer, late]);

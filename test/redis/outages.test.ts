@@ -173,6 +173,16 @@ withRedis('operators are told at once that it is gone', async (redis) => {
   for (const ask of asked) await assert.rejects(ask, /Redis is not connected/);
 });
 
+withRedis('a process that was busy for long has missed nothing', async (redis, t) => {
+  const [one, two] = await processes(redis, t);
+  const server = await one.ask('u');
+  await until(() => one.table.unsent === 0);
+  const other = two.ask('u');
+  for (const end = performance.now() + 120; performance.now() < end; ); // longer than either limit
+  assert.equal(await other, server);
+  assert.deepEqual(two.told, []);
+});
+
 /** A name that leads to another server from one moment to the next. */
 async function turntable(t: TestContext): Promise<{ port: number; turnTo: (port: number) => void }> {
   let target = 0;
