@@ -44,10 +44,6 @@ export class SharedCounters {
     return shared;
   }
 
-  clear(): void {
-    this.#uncounted.clear();
-  }
-
   forget(name: string): void {
     this.#uncounted.delete(name);
   }
