@@ -1,4 +1,5 @@
 import { ConfigError, type ConfigFault } from './errors.ts';
+import { nearestName, plainName } from './nearest-name.ts';
 import { parseDuration, parseSize } from './units.ts';
 
 interface Range {
@@ -30,6 +31,8 @@ export class OptionReader {
   readonly faults: ConfigFault[];
   readonly #raw: Readonly<Record<string, unknown>>;
   readonly #known = new Set<string>();
+  /** What is said of keys that exist but cannot be used. */
+  readonly #unusable: Record<string, string> = {};
 
   constructor(raw: unknown, path: string, faults: ConfigFault[] = []) {
     this.path = path;
@@ -168,6 +171,7 @@ export class OptionReader {
 
   /** Keys that exist but cannot be used; `why` says so in words. */
   notSupported(why: Readonly<Record<string, string>>): void {
+    Object.assign(this.#unusable, why);
     for (const [key, message] of Object.entries(why)) if (this.any(key) !== undefined) this.reject(key, message);
   }
 
@@ -176,11 +180,10 @@ export class OptionReader {
     const { known } = this;
     for (const key of Object.keys(this.#raw)) {
       if (this.#known.has(key) || this.#raw[key] === undefined) continue;
-      const near = known.find((name) => isNear(plain(name), plain(key)));
-      const hint =
-        Object.entries(hints).find(([name]) => plain(name) === plain(key))?.[1] ??
-        (near === undefined ? undefined : `did you mean '${near}'?`);
-      this.reject(key, hint === undefined ? 'is not an option' : `is not an option; ${hint}`);
+      const near = nearestName(known, key);
+      const hint = inAnySpelling(hints, key) ?? (near === undefined ? undefined : `did you mean '${near}'?`);
+      const message = hint === undefined ? 'is not an option' : `is not an option; ${hint}`;
+      this.reject(key, inAnySpelling(this.#unusable, key) ?? message);
     }
   }
 
@@ -189,19 +192,6 @@ export class OptionReader {
   }
 }
 
-/** A key in whatever spelling. */
-function plain(key: string): string {
-  return key.toLowerCase().replaceAll(/[-_ ]/g, '');
-}
-
-/** Equal but for one letter that is wrong, missing, too many or swapped with its neighbour. */
-function isNear(known: string, written: string): boolean {
-  if (known === written) return true;
-  if (Math.abs(known.length - written.length) > 1 || known.length < 4) return false;
-  let same = 0;
-  while (same < known.length && known[same] === written[same]) same++;
-  const rest = known.slice(same);
-  const other = written.slice(same);
-  const swapped = `${other[1] ?? ''}${other[0] ?? ''}${other.slice(2)}`;
-  return rest.slice(1) === other.slice(1) || rest === other.slice(1) || rest.slice(1) === other || rest === swapped;
+function inAnySpelling(texts: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.entries(texts).find(([name]) => plainName(name) === plainName(key))?.[1];
 }

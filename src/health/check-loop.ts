@@ -1,7 +1,7 @@
 import type { Dialer, DialTarget } from '../connections/dial.ts';
 import type { Environment, Timer } from '../core/environment.ts';
 import type { Server } from '../servers/server.ts';
-import type { Cancel, CheckResult, HealthCheck } from './health-check.ts';
+import type { Cancel, CheckResult, CheckVerdict, HealthCheck } from './health-check.ts';
 import { type CheckTimeouts, type Intervals, intervalMs, probeLimitsMs, spreadMs } from './intervals.ts';
 import type { CheckReport } from './monitor-events.ts';
 import { healthAfter } from './rise-fall.ts';
@@ -31,8 +31,9 @@ export interface CheckPlan {
 export class CheckLoop implements CheckReport {
   readonly plan: CheckPlan;
   health: number;
-  /** Results of one kind in a row: passed when positive, failed when negative. */
+  /** Results of the last one's kind in a row; those that change nothing are passed over. */
   streak = 0;
+  #streakOf: CheckVerdict | undefined = undefined;
   last: CheckResult | undefined = undefined;
   lastDurationMs: number | undefined = undefined;
   readonly #server: Server;
@@ -118,16 +119,16 @@ export class CheckLoop implements CheckReport {
       case 'failed':
         if (agent && result.code !== 'L7STS') return;
         if (!agent && this.health > 0) counters.chkfail++;
-        this.streak = Math.min(this.streak, 0) - 1;
         break;
       case 'passed':
       case 'conditional':
         if (!agent) counters.chkpass++;
-        this.streak = Math.max(this.streak, 0) + 1;
         break;
       case 'neutral':
         return;
     }
+    this.streak = this.#streakOf === result.result ? this.streak + 1 : 1;
+    this.#streakOf = result.result;
     this.health = healthAfter(this.health, result.result, intervals);
   }
 
@@ -135,6 +136,7 @@ export class CheckLoop implements CheckReport {
   reset(health: number): void {
     this.health = health;
     this.streak = 0;
+    this.#streakOf = undefined;
   }
 
   /** Ends what runs or waits to. */

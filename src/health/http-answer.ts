@@ -154,7 +154,7 @@ export class HttpAnswer implements AnswerSource {
     return this.#failed(expect.error, words ?? description);
   }
 
-  get heard(): StepAnswer {
+  get lastAnswer(): StepAnswer {
     const headers: Record<string, string> = Object.create(null) as Record<string, string>;
     const fields = this.#head?.headers ?? [];
     for (let at = 0; at < fields.length; at += 2) {

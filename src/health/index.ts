@@ -14,7 +14,7 @@ import {
 import type { HttpchkPhrase } from './http-request.ts';
 import { type LdapCheckOptions, ldapCheck } from './ldap-check.ts';
 import { type MysqlCheckOptions, readMysqlCheck } from './mysql-check.ts';
-import { CHECK_HINTS } from './option-hints.ts';
+import { CHECK_HINTS, typeHint } from './option-hints.ts';
 import { type PgsqlCheckOptions, readPgsqlCheck } from './pgsql-check.ts';
 import { type RedisCheckOptions, redisCheck } from './redis-check.ts';
 import { readSmtpCheck, type SmtpCheckOptions } from './smtp-check.ts';
@@ -193,7 +193,7 @@ function readDefinition(
       .map((name) => `'${name}'`)
       .join(', ');
     if (type === undefined) options.reject('type', `is missing; allowed: ${types}`);
-    else options.fault('type', type, types);
+    else options.reject('type', `${show(type)} is not allowed; ${typeHint(type)}allowed: ${types}`);
     return undefined;
   }
   const check = CHECKS[type](options, externalCheck);

@@ -78,6 +78,19 @@ export const CHECK_HINTS: Readonly<Record<CheckType, Hints>> = {
   external: { ...OF_ANY_CHECK, ...NOT_OVER_HTTP, program: "did you mean 'command'?" },
 };
 
+/** Types of checks in HAProxy's words. */
+const TYPES_IN_HAPROXY: Readonly<Record<string, CheckType>> = {
+  ...{ 'tcp-check': 'tcp', httpchk: 'http', https: 'http', 'http-check': 'http', 'agent-check': 'agent' },
+  ...{ 'redis-check': 'redis', 'mysql-check': 'mysql', 'pgsql-check': 'pgsql', postgres: 'pgsql', smtpchk: 'smtp' },
+  ...{ 'ldap-check': 'ldap', 'ssl-hello-chk': 'ssl-hello', 'spop-check': 'spop', 'external-check': 'external' },
+};
+
+/** What to say of a type that is none, before what is allowed. */
+export function typeHint(type: unknown): string {
+  const meant = typeof type === 'string' && Object.hasOwn(TYPES_IN_HAPROXY, type) ? TYPES_IN_HAPROXY[type] : undefined;
+  return meant === undefined ? '' : `did you mean '${meant}'? `;
+}
+
 /** What `steps` say each for itself. */
 export const BESIDE_STEPS: Hints = Object.fromEntries(
   OF_A_REQUEST.map((key) => [

@@ -45,14 +45,14 @@ export class StepFault extends Error {
   override readonly name = 'StepFault';
 
   get result(): CheckResult {
-    return { result: 'failed', code: 'PROCERR', description: this.message };
+    return { result: 'failed', code: 'PROCERR', description: this.message, byFunction: true };
   }
 }
 
 /** Who has the last answer of a run. */
 export interface AnswerSource {
   /** As far as it has come. */
-  readonly heard: StepAnswer;
+  readonly lastAnswer: StepAnswer;
 }
 
 /** One run of a check: what its functions may know, and how they are asked. Most checks have none, and pay for none. */
@@ -77,7 +77,7 @@ export class StepRun {
   }
 
   #contextOf(): StepContext {
-    const answer = (): StepAnswer | undefined => this.#answer?.heard;
+    const answer = (): StepAnswer | undefined => this.#answer?.lastAnswer;
     return {
       server: this.#probe.server,
       vars: this.vars,

@@ -133,6 +133,11 @@ class TcpConversation implements Conversation, AnswerSource {
     return step && 'expect' in step ? step.expect.timeout : 'L7TOUT';
   }
 
+  get heard(): string | undefined {
+    const step = this.#step;
+    return step && 'expect' in step && this.#answer.length > 0 ? excerpt(this.#answer.bytes) : undefined;
+  }
+
   onReady(connection: ProbeConnection): CheckResult | undefined {
     this.#link = connection;
     return this.#next();
@@ -212,7 +217,7 @@ class TcpConversation implements Conversation, AnswerSource {
     return resultOf(expect.error, words ?? `${expect.not ? 'unwanted' : 'no'} match in ${excerpt(answer)}`);
   }
 
-  get heard(): StepAnswer {
+  get lastAnswer(): StepAnswer {
     return { status: undefined, headers: {}, body: Buffer.from(this.#answer.bytes) };
   }
 

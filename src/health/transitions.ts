@@ -45,7 +45,6 @@ export function isIn404({ server, settings }: MonitoredServer, { status, code }:
 /** A result as a reason. */
 export function reasonOf(result: CheckResult, { streak, plan }: CheckLoop): string {
   if (result.code === 'HANA') return inWords(result);
-  const count = Math.abs(streak);
-  const checks = `${streak < 0 ? 'failed' : 'passed'} ${plan.agent ? 'agent check' : 'check'}${count === 1 ? '' : 's'}`;
-  return `${inWords(result)} after ${count} ${checks}`;
+  const kind = result.result === 'conditional' ? 'such' : result.result;
+  return `${inWords(result)} after ${streak} ${kind} ${plan.agent ? 'agent check' : 'check'}${streak === 1 ? '' : 's'}`;
 }

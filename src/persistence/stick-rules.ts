@@ -177,7 +177,8 @@ export class StickRules {
         if (key !== undefined) stores.push({ table: rule.table, key, known: undefined, binds: false });
       }
     visit.stores.length = 0;
-    for (const { table, key, known } of stores) this.#tried('stick', () => table.store(key, server, known));
+    for (const { table, key, known, binds } of stores)
+      this.#tried('stick', () => table.store(key, server, binds ? known : null));
   }
 
   #keyOf({ path, condition, key }: Rule, context: RequestContext): StickKey | undefined {

@@ -125,9 +125,10 @@ export interface RequestTable {
   /**
    * Makes a key stick to a server. HAProxy: `stick store-request`.
    * @param known the server that `lookup` gave before: where several processes share a table, whoever knows no better than
-   * that does not take the place of a choice that another one has made meanwhile
+   * that does not take the place of a choice that another one has made meanwhile; `null`: nobody has looked, and this server
+   * takes the place of any
    */
-  store(key: StickKey, server: string, known?: string): void;
+  store(key: StickKey, server: string, known?: string | null): void;
   /**
    * As `store`, before a request goes to the server that was chosen for it, so that the next one finds it whatever process it
    * comes to. The pool waits at most for `timeout.stick`.

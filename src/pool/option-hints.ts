@@ -6,7 +6,7 @@ const SERVER_OPTIONS_ELSEWHERE: Readonly<Record<string, keyof ServerOptions>> = 
   ...{ url: 'address', host: 'address', hostname: 'address' },
   ...{ interval: 'inter', checkInterval: 'inter', checkInter: 'inter', period: 'inter' },
   ...{ healthyThreshold: 'rise', successThreshold: 'rise', unhealthyThreshold: 'fall', failureThreshold: 'fall' },
-  ...{ healthCheck: 'check', maxConnections: 'maxconn', maxRequests: 'maxconn' },
+  ...{ healthCheck: 'check', agent: 'agentCheck', maxConnections: 'maxconn', maxRequests: 'maxconn' },
 };
 
 /** Options of the pool that are sought at a server. */
@@ -55,6 +55,12 @@ export const SERVER_HINTS: Hints = {
   ),
   ...Object.fromEntries(['ssl', 'tls'].map((key) => [key, 'TLS is spoken to an https: address'])),
   outlierDetection: "it is the pool's option 'outlier'",
+  ...Object.fromEntries(
+    [...['uri', 'method', 'headers', 'body', 'expect', 'steps'], ...['user', 'service', 'command']].map((key) => [
+      key,
+      `it stands in 'check': check: { type: …, ${key}: … }`,
+    ]),
+  ),
 };
 
 /** Time limits by other names. */

@@ -57,6 +57,8 @@ export interface RedisTableEvents {
   restored: (event: RestoredEvent) => void;
 }
 
+const EVENTS: readonly (keyof RedisTableEvents)[] = ['degraded', 'restored'];
+
 /**
  * A stick table that processes share through Redis or Valkey. What a process knows it need not ask for: Redis tells it of
  * changes. Of two servers that are chosen for a key at the same time the first counts, for all. Counters and rates are those
@@ -81,7 +83,7 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
    * @throws {ConfigError} naming every option that is wrong
    */
   constructor(options: RedisTableOptions, environment: Environment = systemEnvironment) {
-    super();
+    super(EVENTS);
     const { client, name, timeoutMs, table, own } = readOptions(options);
     this.name = name;
     this.#options = table;
@@ -155,7 +157,7 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
     return name === undefined ? undefined : this.#servers.recall(name);
   }
 
-  store(key: StickKey, server: string, known?: string): void {
+  store(key: StickKey, server: string, known?: string | null): void {
     const name = this.#keys.nameOf(key);
     if (name !== undefined && !this.#link.closed) this.#servers.store(name, server, known);
   }

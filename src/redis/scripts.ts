@@ -30,12 +30,12 @@ return found`);
 
 /**
  * Makes a key stick to a server, unless it sticks to another one than whoever asks knows of.
- * ARGV: ms to live, the server, the one known ('': none), the channel for news, what to tell there.
+ * ARGV: ms to live, the server, the one known ('': none), the channel for news, what to tell there, 'any': in place of any.
  */
 export const STORE: RedisScript = script(`
 local found = redis.call('HMGET', KEYS[1], 'server', 'version')
 local server, latest = found[1], found[2]
-if not server or server == '' or server == ARGV[3] then
+if not server or server == '' or server == ARGV[3] or ARGV[6] == 'any' then
   if server ~= ARGV[2] then
     ${VERSION}
     server, latest = ARGV[2], version

@@ -4,6 +4,9 @@ import { readServer } from './answers.ts';
 import type { RedisLink } from './redis-link.ts';
 import { LOOK_UP, STORE, TOUCH } from './scripts.ts';
 
+/** The server that a choice takes the place of; `null`: of any. */
+type Base = string | undefined | null;
+
 /** What this process knows of an entry. */
 interface Known {
   server: string;
@@ -15,7 +18,7 @@ interface Known {
   /** When Redis was last told that it is used. */
   touchedAt: number;
   /** The server that Redis had, as far as is known, when another one was chosen that it has not been told of. */
-  unsent: { readonly base: string | undefined } | undefined;
+  unsent: { readonly base: Base } | undefined;
 }
 
 export interface SharedServersOptions {
@@ -111,8 +114,8 @@ export class SharedServers {
     return this.#outcome(key);
   }
 
-  /** @param base the server that whoever has chosen this one knew of */
-  store(key: string, server: string, base: string | undefined): void {
+  /** @param base the server that whoever has chosen this one knew of; `null`: it takes the place of any */
+  store(key: string, server: string, base: Base): void {
     const expiresAt = this.#now + this.#options.expireMs;
     const known = this.#alive(key);
     if (known?.server === server && !known.unsent && this.#isCurrent(known)) {
@@ -123,11 +126,11 @@ export class SharedServers {
     const { version = 0, epoch = 0 } = known ?? {};
     const chosen = { server, version, epoch, expiresAt, touchedAt: this.#now, unsent: undefined };
     this.#known.set(key, chosen);
-    this.#tell(key, chosen, known?.unsent ? known.unsent.base : (known?.server ?? base));
+    this.#tell(key, chosen, base === null ? null : known?.unsent ? known.unsent.base : (known?.server ?? base));
   }
 
   /** Has Redis told of a server, in place of the one that it has as far as is known. */
-  #tell(key: string, known: Known, base?: string): void {
+  #tell(key: string, known: Known, base?: Base): void {
     known.unsent = { base };
     this.#unsent.add(key);
     if (this.#options.link.usable && !this.#sending.has(key)) void this.#send(key);
@@ -239,13 +242,13 @@ export class SharedServers {
       for (let known = this.#known.peek(key); known?.unsent; known = this.#known.peek(key)) {
         const { server, unsent } = known;
         const epoch = this.#epoch;
-        const values = [this.#ttl, server, unsent.base ?? '', channel, key];
+        const values = [this.#ttl, server, unsent.base ?? '', channel, key, unsent.base === null ? 'any' : ''];
         const { server: winner = server, version } = readServer(await link.run(STORE, keyOf(key), values));
         const now = this.#known.peek(key);
         if (now === known) {
           this.#note(key, winner, version);
           (this.#known.peek(key) as Known).epoch = epoch; // news may have been missed since
-        } else if (now?.unsent) now.unsent = { base: winner }; // another one was chosen meanwhile
+        } else if (now?.unsent && now.unsent.base !== null) now.unsent = { base: winner }; // another one was chosen meanwhile
       }
       this.#unsent.delete(key);
     } catch {

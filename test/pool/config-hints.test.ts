@@ -6,6 +6,9 @@ const A = '127.0.0.1:3001';
 const of = (options: object): object => ({ servers: [{ address: A, ...options }] });
 const http = (options: object): object => of({ check: { type: 'http', ...options } });
 
+const TYPES =
+  "'tcp', 'http', 'agent', 'redis', 'mysql', 'pgsql', 'smtp', 'ldap', 'ssl-hello', 'spop', 'grpc', 'external'";
+
 /** What is written where it is no option, and all of what is said of it. */
 const HINTS: readonly (readonly [options: object, ...faults: string[]])[] = [
   // what a server says, within its check
@@ -50,11 +53,16 @@ const HINTS: readonly (readonly [options: object, ...faults: string[]])[] = [
     of({ check: { type: 'pgsql', user: 'a', password: 'b' } }),
     'servers[0].check.password: is not an option; the check logs in without one',
   ],
-  // what a check needs
   [
-    of({ check: { uri: '/' } }),
-    "servers[0].check.type: is missing; allowed: 'tcp', 'http', 'agent', 'redis', 'mysql', 'pgsql', 'smtp', 'ldap', 'ssl-hello', 'spop', 'grpc', 'external'",
+    of({ check: { type: 'httpchk', uri: '/' } }),
+    `servers[0].check.type: "httpchk" is not allowed; did you mean 'http'? allowed: ${TYPES}`,
   ],
+  [
+    of({ check: 'http', uri: '/' }),
+    "servers[0].uri: is not an option; it stands in 'check': check: { type: …, uri: … }",
+  ],
+  // what a check needs
+  [of({ check: { uri: '/' } }), `servers[0].check.type: is missing; allowed: ${TYPES}`],
   ...[{ send: { uri: '/' } }, { expect: 'status 200' }, { expect: '! hdr name a' }, { expect: { rstatus: '^2' } }].map(
     (step) =>
       [
@@ -117,6 +125,12 @@ const HINTS: readonly (readonly [options: object, ...faults: string[]])[] = [
   [of({ unhealthyThreshold: 3 }), "servers[0].unhealthyThreshold: is not an option; did you mean 'fall'?"],
   [of({ ssl: true }), 'servers[0].ssl: is not an option; TLS is spoken to an https: address'],
   [{ timeout: { request: '1s' } }, "timeout.request: is not an option; did you mean 'total'?"],
+  // HAProxy's
+  [of({ 'send-proxy': true }), 'servers[0].send-proxy: not supported (HAProxy: send-proxy)'],
+  [
+    { 'http-check': 'expect status 200' },
+    "http-check: not supported (HAProxy: http-check): its rules are options of a check: { type: 'http', … }",
+  ],
   // Envoy's
   [
     { outlier: { consecutive5xx: 5 } },

@@ -48,6 +48,21 @@ withRedis('of choices made at the same moment the first counts, for all', async 
   }
 });
 
+withRedis(
+  'what is stored without having been looked up takes the place of any server, the last one counts',
+  async (redis) => {
+    const [one, two] = [await redis.table(), await redis.table()];
+    one.store('k', 'a');
+    await until(() => one.unsent === 0);
+    two.store('k', 'b', null);
+    await until(() => one.recall('k') === 'b', 'the news');
+    one.store('k', 'c', null);
+    one.store('k', 'd', null);
+    await until(() => two.recall('k') === 'd', 'the news');
+    assert.equal((await two.get('k'))?.server, 'd');
+  },
+);
+
 withRedis('claims made at the same moment are given the same server, which is the first', async (redis) => {
   const tables = await Promise.all(Array.from({ length: 4 }, () => redis.table()));
   const known = async (key: string): Promise<unknown[]> => Promise.all(tables.map((table) => table.lookup(key)));
