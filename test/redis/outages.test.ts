@@ -239,6 +239,25 @@ withRedis('failing over to a replica: what was chosen is still known', async (re
   assert.deepEqual(await two.askAll(KNOWN), before);
 });
 
+withRedis('a rate falls here as in Redis, however long nothing is counted', async (redis, t) => {
+  let ahead = 0;
+  const environment = { ...systemEnvironment, now: () => performance.now() + ahead };
+  const store = ['http_req_rate(10s)'] as const;
+  const client = await redis.client();
+  const table = new RedisTable({ client, name: 't', type: 'string', size: '1k', expire: '10m', store }, environment);
+  t.after(() => table.close());
+  const cell = { http_req_rate: 99, 'http_req_rate:past': 0, 'http_req_rate:from': Date.now() - 8_000 };
+  await client.sendCommand(['HSET', 'evenkeel:t:k', ...Object.entries(cell).flat().map(String)]);
+  const tracking = table.track('k');
+  tracking?.request();
+  await until(() => tracking?.tracked.http_req_rate === 100);
+  ahead += 9_000;
+  const rate = tracking?.tracked.http_req_rate ?? 0;
+  assert.ok(rate >= 10 && rate <= 30, `7 of 10 seconds into the next period it is ${rate}`);
+  ahead += 4_000;
+  assert.equal(tracking?.tracked.http_req_rate, 0);
+});
+
 withRedis('an entry that Redis has lost alone is told to it again by who uses it', async (redis, t) => {
   let ahead = 0;
   const environment = { ...systemEnvironment, now: () => performance.now() + ahead };
