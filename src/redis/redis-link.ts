@@ -51,10 +51,6 @@ export class RedisLink {
     return false;
   }
 
-  get closed(): boolean {
-    return this.#closed;
-  }
-
   /** Runs a script. @throws what Redis answers, or that it does not; the link is not usable then, but where it is about one key */
   async run(script: RedisScript, key: string, values: readonly string[]): Promise<unknown> {
     try {

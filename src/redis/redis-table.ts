@@ -159,7 +159,7 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
 
   store(key: StickKey, server: string, known?: string | null): void {
     const name = this.#keys.nameOf(key);
-    if (name !== undefined && !this.#link.closed) this.#servers.store(name, server, known);
+    if (name !== undefined) this.#servers.store(name, server, known);
   }
 
   /** As `store`, and says which server counts once Redis has said so. Never rejects. */

@@ -237,6 +237,18 @@ withRedis('a filter compares any number, and is refused as by every table', asyn
   assert.equal(await table.clear({ data: 'gpc0', op: 'eq', value: 1 }), 1);
 });
 
+withRedis('a table that was closed is one of this process alone', async (redis) => {
+  const [one, two] = [await redis.table(COUNTED), await redis.table(COUNTED)];
+  one.close();
+  one.close();
+  one.store('k', 'a');
+  assert.equal(one.lookup('k'), 'a');
+  const tracking = one.track('k');
+  tracking?.request();
+  assert.equal(tracking?.tracked.http_req_cnt, 1);
+  assert.equal(await two.get('k'), undefined);
+});
+
 withRedis('a wrong option is named', async (redis) => {
   const client = await redis.client();
   const make = (options: object) => () =>
