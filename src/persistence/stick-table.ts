@@ -1,5 +1,6 @@
 import { type Environment, systemEnvironment } from '../core/environment.ts';
 import { readChange } from './entry-change.ts';
+import type { Counted } from './entry-data.ts';
 import { type SlotFilter, slotFilter } from './entry-filter.ts';
 import { EntryStore, NONE } from './entry-store.ts';
 import { EntryTracking, type Events, eventsOf } from './entry-tracking.ts';
@@ -7,6 +8,7 @@ import { DataNames, snapshot, viewOf } from './entry-view.ts';
 import { type KeyFormat, keyFault, keyFormat, type StoredKey } from './stick-key.ts';
 import { type ResolvedTable, resolveStickTable, type StickTableOptions } from './stick-table-options.ts';
 import type {
+  DatumName,
   StickChange,
   StickEntry,
   StickFilter,
@@ -187,6 +189,18 @@ export class StickTable implements Table {
     return slot === NONE
       ? undefined
       : new EntryTracking(this.#store, this.#names, this.#format, this.#events, slot, now);
+  }
+
+  /**
+   * Takes over what was counted elsewhere, by name, into an entry that is there. That is no use of it.
+   * @internal
+   */
+  takeOver(key: StickKey, counts: ReadonlyMap<DatumName, Counted>): void {
+    const stored = this.#format.read(key);
+    const now = this.#store.now();
+    const slot = stored === undefined ? NONE : this.#store.find(stored, now);
+    if (slot === NONE) return;
+    for (const [name, counted] of counts) this.#names.column(name)?.takeOver(slot, counted, now);
   }
 
   #entryAt(slot: number, now: number): StickEntry {
