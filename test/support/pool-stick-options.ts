@@ -11,7 +11,7 @@ import type { Condition, RuleLine, StickLine, StickScenario, StickServer } from 
 
 /** A scenario as the options of a pool. @param socketOf where a server listens */
 export function poolOptions(
-  { stick = [], request = [], response = [], backend = [] }: StickScenario,
+  { stick = [], request = [], response = [], backend = [], steps }: StickScenario,
   servers: readonly StickServer[],
   tables: ReadonlyMap<string, StickTable>,
   socketOf: (server: StickServer) => string,
@@ -35,9 +35,11 @@ export function poolOptions(
       ...(server.nonStick && { nonStick: true }),
     })),
     persist: backend.includes('option persist'),
+    retryOn: 'conn-failure',
     redispatch: backend.includes('option redispatch'),
     retries: retries === undefined ? 3 : Number(retries),
-    timeout: { connect: 20, queue: 20, tarpit: 20 },
+    // A refused connection is tried again after so long; where none is, a busy machine has time.
+    timeout: { connect: steps.some((step) => 'is' in step && step.is === 'refusing') ? 60 : 1000, tarpit: 20 },
     useServer: ({ headers }) => String(headers?.['x-use'] ?? '') || undefined,
     forcePersist: ({ headers }) => headers?.['x-force'] !== undefined,
   };
