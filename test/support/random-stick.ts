@@ -1,6 +1,7 @@
 import type {
   Condition,
   RuleLine,
+  ServerState,
   StickLine,
   StickRequest,
   StickScenario,
@@ -162,6 +163,9 @@ export function randomStick(seed: number): StickScenario {
   const stick = some(5, stickLine);
   const steps: StickStep[] = [];
   const held: string[] = [];
+  const states: ServerState[] = ['down', 'up', 'up', 'maint', 'ready', 'ready', 'drain'];
+  const refuses = maybe(0.25);
+  let isRefusing = false;
   // HAProxy keeps servers in tables that stick rules name.
   const isStuckTo = (name: string): boolean =>
     stick.some(({ rule }) => (name === '' ? !rule.includes(' table ') : rule.endsWith(` table ${name}`)));
@@ -177,9 +181,11 @@ export function randomStick(seed: number): StickScenario {
   while (steps.length < REQUEST_STEPS) {
     const chance = random();
     if (chance < 0.75) steps.push({ ask: ask() });
-    else if (chance < 0.85)
-      steps.push({ server: one(...names), is: one('down', 'up', 'up', 'maint', 'ready', 'ready', 'drain') });
-    else if (chance < 0.92 && settable.length > 0) {
+    else if (chance < 0.85) steps.push({ server: one(...names), is: one(...states) });
+    else if (chance < 0.88 && refuses) {
+      steps.push({ server: 's2', is: isRefusing ? 'listening' : 'refusing' });
+      isRefusing = !isRefusing;
+    } else if (chance < 0.92 && settable.length > 0) {
       const table = one(...settable);
       const number = 100 + steps.length;
       const data = stores(table, 'gpc0') ? { gpc0: integer(5) } : {};
