@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { ClientSession } from '../connections/connection-pool.ts';
+import { tlsFaultWords } from '../connections/tls-faults.ts';
 import type { Expiring } from '../core/deadlines.ts';
 import {
   type ErrorCode,
@@ -158,7 +159,7 @@ export abstract class HttpAttempt<C extends ServerConnection> implements Attempt
         else
           this.fail('conn-failure', 'EK_CONNECT', {
             cause: error,
-            message: `could not connect to the server${error ? `: ${error.message}` : ''}`,
+            message: `could not connect to the server${error ? `: ${tlsFaultWords(error) ?? error.message}` : ''}`,
           });
         break;
       case 'waiting':

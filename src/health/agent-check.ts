@@ -9,7 +9,7 @@ export interface AgentCheckOptions {
   readonly type: 'agent';
   /** Port of the agent, 1 to 65,535. Must be given. */
   readonly port: number;
-  /** Host name or IP address of the agent. Default: the server's. */
+  /** Host name or IP address of the agent. Default: the server's `addr`, else its own. */
   readonly addr?: string;
   /** Text to send first, with a line end of its own where the agent wants one. Default: none. */
   readonly send?: string;

@@ -10,6 +10,8 @@ export interface AgentWeight {
 
 /** What one line of an agent says. */
 export interface AgentReply {
+  /** All of its words, on one line, without what stands behind `#`. */
+  readonly words: string;
   /** How it is, in the agent's own word; `undefined`: no word of it. */
   readonly health: 'up' | 'down' | 'stopped' | 'fail' | undefined;
   readonly admin: AdminState | undefined;
@@ -40,9 +42,11 @@ export function parseAgentReply(line: string): AgentReply {
   let weight: string | undefined;
   let maxconn: string | undefined;
   let unknown: string | undefined;
+  let words = line;
   let description = '';
   for (const { 0: word, index } of line.matchAll(/[^ \t,]+/g)) {
     if (word.startsWith('#')) {
+      words = line.slice(0, index);
       description = line.slice(index + 1);
       break;
     }
@@ -66,7 +70,7 @@ export function parseAgentReply(line: string): AgentReply {
         : undefined;
   return {
     ...{ health, admin, weight: readWeight, maxconn: readMaxconn },
-    ...{ description: oneLine(description), unknown, warning },
+    ...{ words: oneLine(words), description: oneLine(description), unknown, warning },
   };
 }
 
@@ -76,19 +80,18 @@ export function weightOf({ value, relative }: AgentWeight, declared: number): nu
 }
 
 /**
- * A reply as the result of a check. No word of health is neutral.
- * @param warning what could not be done of it; a reply of `down` is told without
+ * A reply as the result of a check, described by its own words. No word of health is neutral.
+ * @param warning what could not be done of it
  */
 export function agentResult(reply: AgentReply, warning: string | undefined = reply.warning): CheckResult {
-  const { health, description, unknown } = reply;
-  const odd = unknown === undefined ? warning : `it says '${unknown}', which means nothing`;
-  if (health === undefined)
-    return { result: 'neutral', code: 'CHECKED', description: odd === undefined ? '' : `the agent: ${odd}`, reply };
-  const note = health === 'up' ? (odd ?? description) : description || odd;
-  const words = `the agent says ${health === 'fail' ? 'failed' : health}${note ? ` (${note})` : ''}`;
+  const { health, words, unknown } = reply;
+  const odd = unknown === undefined ? warning : `'${unknown}' means nothing`;
+  const notes = [reply.description, odd].filter(Boolean).join('; ');
+  const description = oneLine(`the agent says ${words || 'nothing'}${notes && ` (${notes})`}`);
+  if (health === undefined) return { result: 'neutral', code: 'CHECKED', description, reply };
   return health === 'up'
-    ? { result: 'passed', code: 'L7OK', description: words, reply }
-    : { result: 'failed', code: 'L7STS', description: words, reply };
+    ? { result: 'passed', code: 'L7OK', description, reply }
+    : { result: 'failed', code: 'L7STS', description, reply };
 }
 
 function parseWeight(text: string): AgentWeight | undefined {

@@ -1,7 +1,7 @@
 import type { Dialer, DialTarget } from '../connections/dial.ts';
 import type { Environment, Timer } from '../core/environment.ts';
 import type { Server } from '../servers/server.ts';
-import type { Cancel, CheckResult, HealthCheck } from './health-check.ts';
+import type { Cancel, CheckResult, CheckVerdict, HealthCheck } from './health-check.ts';
 import { type CheckTimeouts, type Intervals, intervalMs, probeLimitsMs, spreadMs } from './intervals.ts';
 import type { CheckReport } from './monitor-events.ts';
 import { healthAfter } from './rise-fall.ts';
@@ -31,8 +31,9 @@ export interface CheckPlan {
 export class CheckLoop implements CheckReport {
   readonly plan: CheckPlan;
   health: number;
-  /** Results of one kind in a row: passed when positive, failed when negative. */
+  /** Results of the last one's kind in a row; those that change nothing are passed over. */
   streak = 0;
+  #streakOf: CheckVerdict | undefined = undefined;
   last: CheckResult | undefined = undefined;
   lastDurationMs: number | undefined = undefined;
   readonly #server: Server;
@@ -43,6 +44,7 @@ export class CheckLoop implements CheckReport {
   #dueAt = 0;
   /** The running check. */
   #cancel: Cancel | undefined;
+  #startedAt = 0;
   /** The next interval is the fast one. HAProxy: CHK_ST_FASTINTER. */
   #hurried = false;
   /** Times it was halted. */
@@ -90,7 +92,7 @@ export class CheckLoop implements CheckReport {
     this.#timer?.cancel();
     const { environment } = this.#parts;
     this.#dueAt = environment.now() + delayMs;
-    this.#timer = environment.setTimer(() => this.#run(), delayMs);
+    this.#timer = environment.setTimer(this.#run, delayMs);
   }
 
   /** The next check begins after an interval. */
@@ -117,16 +119,16 @@ export class CheckLoop implements CheckReport {
       case 'failed':
         if (agent && result.code !== 'L7STS') return;
         if (!agent && this.health > 0) counters.chkfail++;
-        this.streak = Math.min(this.streak, 0) - 1;
         break;
       case 'passed':
       case 'conditional':
         if (!agent) counters.chkpass++;
-        this.streak = Math.max(this.streak, 0) + 1;
         break;
       case 'neutral':
         return;
     }
+    this.streak = this.#streakOf === result.result ? this.streak + 1 : 1;
+    this.#streakOf = result.result;
     this.health = healthAfter(this.health, result.result, intervals);
   }
 
@@ -134,6 +136,7 @@ export class CheckLoop implements CheckReport {
   reset(health: number): void {
     this.health = health;
     this.streak = 0;
+    this.#streakOf = undefined;
   }
 
   /** Ends what runs or waits to. */
@@ -150,21 +153,23 @@ export class CheckLoop implements CheckReport {
     return intervalMs(this.#server.operational, this.health, this.plan.intervals, this.#hurried);
   }
 
-  #run(): void {
+  readonly #run = (): void => {
     const { environment, dialer, report } = this.#parts;
     const { check, target, timeouts } = this.plan;
     this.#timer = undefined;
-    const startedAt = environment.now();
+    this.#startedAt = environment.now();
     const [connectMs, answerMs] = probeLimitsMs(this.#intervalMs(), timeouts);
     this.#hurried = false;
     const probe = { server: this.#server, target, dialer, environment, connectMs, answerMs, report };
     const halts = this.#halts;
-    const cancel = check?.run(probe, (result) => {
-      this.#cancel = undefined;
-      this.#onResult(result, environment.now() - startedAt);
-    });
+    const cancel = check?.run(probe, this.#finish);
     // A function of the user's that it has asked may have ended it, and begun the next.
     if (halts === this.#halts) this.#cancel = cancel;
     else cancel?.();
-  }
+  };
+
+  readonly #finish = (result: CheckResult): void => {
+    this.#cancel = undefined;
+    this.#onResult(result, this.#parts.environment.now() - this.#startedAt);
+  };
 }

@@ -56,6 +56,10 @@ class Dialogue implements ProbeProtocol {
     this.#turns = turns.values() as Iterator<Turn, undefined>;
   }
 
+  get heard(): string | undefined {
+    return this.#length === 0 ? undefined : excerpt(this.#reply.subarray(0, this.#length));
+  }
+
   onReady(connection: ProbeConnection): undefined {
     this.#connection = connection;
     this.#nextTurn();

@@ -34,8 +34,15 @@ const USUAL_CODES: Readonly<Record<CheckVerdict, CheckCode>> = {
   conditional: 'L7OKC',
 };
 
+const BY_FUNCTION = { byFunction: true, description: '' } as const;
+
+const ALLOWED = `allowed: true, false, nothing, or { result: ${Object.keys(USUAL_CODES)
+  .map((verdict) => `'${verdict}'`)
+  .join(' | ')}, code?, status?, description? }`;
+
 export function functionCheck(check: CheckFunction): HealthCheck {
   return {
+    isFunction: true,
     run({ server, environment, connectMs, answerMs }, onResult) {
       const limitMs = answerMs ?? connectMs;
       const controller = new AbortController();
@@ -47,7 +54,7 @@ export function functionCheck(check: CheckFunction): HealthCheck {
         onResult(result);
       };
       const timer = environment.setTimer(() => {
-        settle({ result: 'failed', code: 'PROCTOUT', description: `no answer within ${limitMs} ms` });
+        settle(failed(`no answer within ${limitMs} ms`, 'PROCTOUT'));
         controller.abort(new DOMException('the time of the check is up', 'TimeoutError'));
       }, limitMs);
       // A promise from the start: a function that throws at once rejects like any other.
@@ -68,12 +75,13 @@ export function functionCheck(check: CheckFunction): HealthCheck {
 }
 
 function resultOf(answer: unknown): CheckResult {
-  if (answer === undefined || answer === true) return { result: 'passed', code: 'PROCOK', description: '' };
+  if (answer === undefined || answer === true) return { ...BY_FUNCTION, result: 'passed', code: 'PROCOK' };
   if (answer === false) return failed('');
-  if (typeof answer !== 'object' || answer === null) return failed(`${show(answer)} is no check result`);
+  if (typeof answer !== 'object' || answer === null) return failed(`${show(answer)} is no check result; ${ALLOWED}`);
   const { result, code, status, description } = answer as Readonly<Record<string, unknown>>;
-  if (!isVerdict(result)) return failed(`${show(answer)} is no check result`);
+  if (!isVerdict(result)) return failed(`${show(answer)} is no check result; ${ALLOWED}`);
   return {
+    ...BY_FUNCTION,
     result,
     code: isCode(code) ? code : USUAL_CODES[result],
     status: typeof status === 'number' ? status : undefined,
@@ -81,8 +89,8 @@ function resultOf(answer: unknown): CheckResult {
   };
 }
 
-function failed(description: string): CheckResult {
-  return { result: 'failed', code: 'PROCERR', description: oneLine(description) };
+function failed(description: string, code: CheckCode = 'PROCERR'): CheckResult {
+  return { ...BY_FUNCTION, result: 'failed', code, description: oneLine(description) };
 }
 
 function isVerdict(value: unknown): value is CheckVerdict {

@@ -30,6 +30,13 @@ export const CHECK_CODES = {
   PROCOK: 'External check passed',
 } as const;
 
+/** What the codes of programs mean where a function of the user's has said so. */
+const CODES_OF_FUNCTIONS: Partial<Record<CheckCode, string>> = {
+  PROCERR: 'Check function error',
+  PROCTOUT: 'Check function timeout',
+  PROCOK: 'Check function passed',
+};
+
 /** How a check ended: HAProxy's `check_status`. */
 export type CheckCode = keyof typeof CHECK_CODES;
 
@@ -47,6 +54,8 @@ export interface CheckResult {
   readonly status?: number | undefined;
   /** What was found, in words; may be empty. */
   readonly description: string;
+  /** A function of the user's has said so; `PROCOK` and its like are those of a program else. */
+  readonly byFunction?: boolean | undefined;
   /** What an agent wants done; the monitor does it. */
   readonly reply?: AgentReply | undefined;
 }
@@ -74,6 +83,10 @@ export interface HealthCheck {
   readonly usesTls?: boolean;
   /** It asks an agent: what that says is obeyed, and that it cannot be reached says nothing of the server. */
   readonly asksAgent?: boolean;
+  /** It speaks HTTP, by requests and expectations of the user's. */
+  readonly overHttp?: boolean;
+  /** It is the user's own code: where it connects to, and how, is its own affair. */
+  readonly isFunction?: boolean;
   /**
    * Starts one probe. It calls back exactly once, within its time limits, never before it has returned and never after it
    * was cancelled. It does not throw, and leaves no socket or timer behind.
@@ -82,8 +95,14 @@ export interface HealthCheck {
 }
 
 /** A result as a reason: `Layer7 wrong status: status 503, expected status 200-399 (L7STS)`. */
-export function inWords({ code, description }: CheckResult): string {
-  return `${CHECK_CODES[code]}${description ? `: ${description}` : ''} (${code})`;
+export function inWords({ code, description, byFunction }: CheckResult): string {
+  const meaning = (byFunction && CODES_OF_FUNCTIONS[code]) || CHECK_CODES[code];
+  return `${meaning}${description ? `: ${description}` : ''} (${code})`;
+}
+
+/** What was found, in words, never empty. */
+export function describe(result: CheckResult): string {
+  return result.description || inWords(result);
 }
 
 const LONGEST_DESCRIPTION = 200;

@@ -1,6 +1,7 @@
 import { isIP, type Socket } from 'node:net';
 import { type OnRead, readyEvent, type TlsSettings } from '../connections/dial.ts';
 import { localProxyHeader } from '../connections/proxy-protocol.ts';
+import { tlsFaultWords } from '../connections/tls-faults.ts';
 import type { Timer } from '../core/environment.ts';
 import { type CheckCode, type CheckResult, oneLine, type Probe } from './health-check.ts';
 import { StepFault } from './step-run.ts';
@@ -11,6 +12,8 @@ export interface ProbeProtocol {
   readonly reset: boolean;
   /** What it is called when no complete answer comes in time. Default: L7TOUT. */
   readonly timeoutCode?: CheckCode | undefined;
+  /** What has come of the answer that is waited for, short and printable; `undefined`: nothing that is worth telling. */
+  readonly heard?: string | undefined;
   /** Whether it reads the socket itself. Asked once it is ready, just before `onReady`. */
   takesOver?(socket: Socket): boolean;
   /** The connection is made, and over TLS its handshake done and the certificate verified. */
@@ -48,9 +51,6 @@ const FAULT_WORDS: Readonly<Record<string, string>> = {
   EMFILE: 'too many open files',
   ENFILE: 'too many open files',
   EADDRNOTAVAIL: 'no local port left',
-  ERR_SSL_WRONG_VERSION_NUMBER: 'the server does not speak TLS (wrong version number)',
-  ERR_SSL_PACKET_LENGTH_TOO_LONG: 'the server does not speak TLS (packet length too long)',
-  ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: 'the server speaks none of the protocols offered (ALPN)',
 };
 
 /** The phases of a probe, with the code of a fault and of a time-out in each. HAProxy: check.c:chk_report_conn_err. */
@@ -236,7 +236,8 @@ export class ProbeConnection {
       const { timeout, missing } = PHASES[this.#phase];
       const code = this.#phase === 'answer' ? (this.#protocol.timeoutCode ?? timeout) : timeout;
       const what = this.#name === undefined ? missing : `no answer to the lookup of the name '${this.#name}'`;
-      this.#fail(code, `${what} within ${this.#limitMs} ms`);
+      const heard = this.#phase === 'answer' ? this.#protocol.heard : undefined;
+      this.#fail(code, `${what} within ${this.#limitMs} ms${heard === undefined ? '' : `, only ${heard}`}`);
     }, this.#limitMs);
   }
 
@@ -269,6 +270,8 @@ function lookupWords(error: Error, name: string): string | undefined {
 /** A fault in words; TLS errors carry a `reason` that is clearer than their message. */
 function wordsOf(error: unknown): string {
   if (!(error instanceof Error)) return 'could not connect';
+  const ofTls = tlsFaultWords(error);
+  if (ofTls !== undefined) return oneLine(ofTls);
   const { code, reason } = error as { code?: unknown; reason?: unknown };
   if (typeof code === 'string' && Object.hasOwn(FAULT_WORDS, code)) return FAULT_WORDS[code] ?? code;
   if (typeof reason === 'string') return oneLine(reason);

@@ -34,15 +34,17 @@ export function afterResult(
   return result.result === 'conditional' ? 'stopping' : upState(server);
 }
 
-/** A 404 that means: no new work. A server that is down must answer better than that to come up. */
+/**
+ * A 404 that means: no new work, whatever else was expected. A server that is down must answer better than that to come up.
+ * The status of a program or function is its own.
+ */
 export function isIn404({ server, settings }: MonitoredServer, { status, code }: CheckResult): boolean {
-  return settings.disableOn404 && status === 404 && code.startsWith('L7') && server.operational !== 'stopped';
+  return settings.disableOn404 && status === 404 && !code.startsWith('PROC') && server.operational !== 'stopped';
 }
 
 /** A result as a reason. */
 export function reasonOf(result: CheckResult, { streak, plan }: CheckLoop): string {
   if (result.code === 'HANA') return inWords(result);
-  const count = Math.abs(streak);
-  const checks = `${streak < 0 ? 'failed' : 'passed'} ${plan.agent ? 'agent check' : 'check'}${count === 1 ? '' : 's'}`;
-  return `${inWords(result)} after ${count} ${checks}`;
+  const kind = result.result === 'conditional' ? 'such' : result.result;
+  return `${inWords(result)} after ${streak} ${kind} ${plan.agent ? 'agent check' : 'check'}${streak === 1 ? '' : 's'}`;
 }

@@ -1,6 +1,8 @@
 import { isIPv6 } from 'node:net';
 import type { RequestContext } from '../core/context.ts';
+import type { ConfigFault } from '../core/errors.ts';
 import { ipv6Bytes } from '../core/ip-address.ts';
+import { show } from '../core/options.ts';
 import { formatAddress } from '../samples/canonical-address.ts';
 import { asAddress, asBinary, asInteger, asText, byteText, wholeInteger } from '../samples/casts.ts';
 import type { Sample } from '../samples/sample.ts';
@@ -20,6 +22,11 @@ export interface KeyFormat {
   show(key: StoredKey): string | number | Uint8Array;
   /** What `read` takes, in words. */
   readonly allowed: string;
+}
+
+/** What an operator is told of a key that the table has no entry for. */
+export function keyFault(key: unknown, { allowed }: KeyFormat): ConfigFault {
+  return { path: 'key', value: key, message: `${show(key)} is not allowed; allowed: ${allowed}` };
 }
 
 /** @param len bytes of a text or a block */

@@ -13,8 +13,11 @@ export interface ServerLoad {
   readonly active: number;
   /** Requests and leases that wait for it, and for no other. */
   readonly queued: number;
-  /** Slots it has now; 0 is no limit. */
+  /** Its limit, as its options or its agent say; 0 is none. */
   readonly maxconn: number;
+  /** Slots it has now: `maxconn`, fewer during slow start, and with `minconn` while the pool is not full; 0 is no limit. */
+  readonly effectiveMaxconn: number;
+  /** Weight as it was set, 0 to 256. */
   readonly weight: number;
   /** Weight that schedulers reckon with: `weight` × 16, less during slow start. */
   readonly effectiveWeight: number;
@@ -108,6 +111,13 @@ export function explain(core: PoolCore, monitor: Monitor, context: RequestContex
   }
 }
 
-function loadOf({ active, queued, maxconn, weight, effectiveWeight }: BackendServer): ServerLoad {
-  return Object.freeze({ active, queued, maxconn, weight, effectiveWeight });
+function loadOf({ active, queued, limits, maxconn, weight, effectiveWeight }: BackendServer): ServerLoad {
+  return Object.freeze({
+    active,
+    queued,
+    maxconn: limits.maxconn,
+    effectiveMaxconn: maxconn,
+    weight,
+    effectiveWeight,
+  });
 }

@@ -13,8 +13,10 @@ import {
 import type { RequestContext } from '../core/context.ts';
 import { type Environment, systemEnvironment } from '../core/environment.ts';
 import { ConfigError, EvenkeelError } from '../core/errors.ts';
+import { EVENT_NAMES } from '../core/event-names.ts';
 import type { PoolEvents } from '../core/events.ts';
 import { type Arrival, type ClientRequest, type ClientResponse, requestHandlers } from '../core/exchange.ts';
+import { GuardedEmitter } from '../core/guarded-emitter.ts';
 import { OptionReader } from '../core/options.ts';
 import { type Duration, parseDuration } from '../core/units.ts';
 import { Monitor } from '../health/monitor.ts';
@@ -37,7 +39,6 @@ import {
 } from './call-options.ts';
 import { HttpDispatch } from './dispatch.ts';
 import { type Explanation, explain } from './explain.ts';
-import { GuardedEmitter } from './guarded-emitter.ts';
 import { monitorEvents } from './health-reports.ts';
 import { declaredIds, freeFrom, refuseTwins } from './identities.ts';
 import { Lease, type LeaseSlot } from './lease.ts';
@@ -86,7 +87,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
    * @throws {ConfigError} that lists every fault; nothing was started
    */
   constructor(options: PoolOptions<R> = {}, environment: Environment = systemEnvironment) {
-    super();
+    super(EVENT_NAMES);
     const resolved = resolvePoolOptions(options as PoolOptions<never>);
     this.name = resolved.name;
     const outlet: PoolOutlet = {
@@ -234,8 +235,10 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
   }
 
   /**
-   * Resolves when every server has its first verdict; servers without a check have it from the start.
-   * @throws {EvenkeelError} `EK_NO_SERVER` when the time is over before, `EK_CLOSED` when the pool is closed
+   * Resolves when every server has its first verdict, be it up or down, all of them too; servers without a check have it from
+   * the start. The first checks are spread over up to `inter` (see `maxSpreadChecks`), so this takes as long as that, and a check.
+   * @throws {EvenkeelError} `EK_NO_SERVER` when the time is over before, with the names of servers that are waited for;
+   * `EK_CLOSED` when the pool is closed
    */
   async ready(options: { readonly timeout?: Duration } = {}): Promise<void> {
     const timeoutMs = readReadyTimeoutMs(options);
@@ -243,7 +246,7 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
     if (this.#monitor.undecided === 0) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const late = (): void =>
-      reject(new EvenkeelError('EK_NO_SERVER', { message: `${this.#monitor.undecided} servers have no verdict yet` }));
+      reject(new EvenkeelError('EK_NO_SERVER', { message: noVerdictOf(this.#monitor.undecidedNames, timeoutMs) }));
     const timer = this.#core.environment.setTimer(late, timeoutMs, true);
     this.#decided.push(resolve);
     try {
@@ -368,4 +371,13 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
   #onDecided(): void {
     for (const resolve of this.#decided) resolve();
   }
+}
+
+/** Names in a message. */
+const MOST_NAMES = 5;
+
+function noVerdictOf(names: readonly string[], timeoutMs: number): string {
+  const told = names.slice(0, MOST_NAMES).join(', ');
+  const more = names.length > MOST_NAMES ? ` and ${names.length - MOST_NAMES} more` : '';
+  return `no first check of ${names.length === 1 ? 'server' : 'servers'} ${told}${more} has ended within ${timeoutMs} ms`;
 }

@@ -68,10 +68,10 @@ function isTurn(retry: number, { redispatch, retries }: RetrySettings): boolean 
   return interval > 0 && retry % interval === 0;
 }
 
-/** Longest wait before a server that refused a connection is asked again. */
+/** Longest wait before a server whose connection failed is asked again. */
 const TURN_AROUND_MS = 1_000;
 
-/** How long to wait after a refused connection. HAProxy: back_handle_st_cer. */
+/** How long to wait after a connection that failed, but not after one that was not made in time. HAProxy: back_handle_st_cer. */
 export function turnAroundMs(connectMs: number): number {
   return Math.min(TURN_AROUND_MS, connectMs);
 }

@@ -1,4 +1,5 @@
 import type { BreakerState } from '../health/circuit-breaker.ts';
+import { describe } from '../health/health-check.ts';
 import type { Monitor } from '../health/monitor.ts';
 import type { CheckReport } from '../health/monitor-events.ts';
 import type { OutlierReport } from '../health/outliers.ts';
@@ -29,7 +30,10 @@ export interface ServerStats {
   readonly weight: number;
   /** Weight that schedulers reckon with: `weight` × 16, less during slow start. */
   readonly effectiveWeight: number;
+  /** Its limit, as its options or its agent say; 0 is none. */
   readonly maxconn: number;
+  /** Slots it has now: `maxconn`, fewer during slow start, and with `minconn` while the pool is not full; 0 is no limit. */
+  readonly effectiveMaxconn: number;
   /** Requests and leases now. */
   readonly active: number;
   /** Requests and leases that wait for it now, and for no other. */
@@ -170,6 +174,7 @@ function serverStats(
     weight: server.weight,
     effectiveWeight: server.effectiveWeight,
     maxconn: server.limits.maxconn,
+    effectiveMaxconn: server.maxconn,
     active: server.active,
     queued: server.queued,
     idle: server.connections.idle,
@@ -211,6 +216,6 @@ function serverStats(
 
 function checkStats(report: CheckReport | undefined): CheckStats | undefined {
   if (!report?.last) return undefined;
-  const { code, status, description } = report.last;
-  return Object.freeze({ code, status, description, durationMs: report.lastDurationMs });
+  const { code, status } = report.last;
+  return Object.freeze({ code, status, description: describe(report.last), durationMs: report.lastDurationMs });
 }

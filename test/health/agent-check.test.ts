@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type net from 'node:net';
 import { test } from 'node:test';
 import { type AgentTarget, agentCheck } from '#src/health/agent-check.ts';
+import { Pool } from '#src/index.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { addressOf, freePort, listen, probe, start, targetOf } from './probing.ts';
 
@@ -13,7 +14,7 @@ function agentAt(port: number, more: Partial<AgentTarget> = {}): ReturnType<type
 }
 
 for (const [title, pieces, expected] of [
-  ['a line in one piece', ['up 50%\n'], 'passed L7OK: the agent says up'],
+  ['a line in one piece', ['up 50%\n'], 'passed L7OK: the agent says up 50%'],
   ['a line in three', ['do', 'wn # disk ', 'full\r\n'], 'failed L7STS: the agent says down (disk full)'],
   ['what follows the line is not read', ['up\ndown\n'], 'passed L7OK: the agent says up'],
   [
@@ -21,7 +22,7 @@ for (const [title, pieces, expected] of [
     [Buffer.from('down # f\xc3', 'latin1'), Buffer.from('\xbcr heute\n', 'latin1')],
     'failed L7STS: the agent says down (für heute)',
   ],
-  ['an empty line', ['\nup\n'], 'neutral CHECKED: '],
+  ['an empty line', ['\nup\n'], 'neutral CHECKED: the agent says nothing'],
 ] as const) {
   test(`${title}`, async (t) => {
     const listener = await listen(t, (socket) => send(socket, pieces));
@@ -52,6 +53,23 @@ test('the agent gets the text first, at the address that is said', async (t) => 
   const check = agentAt(listener.address.port, { host: '127.0.0.1', send: 'how are you, é?\n' });
   const { description } = await probe(check, listener, targetOf(addressOf('unix:/run/server.sock')));
   assert.equal(description, 'the agent says up');
+});
+
+test('without an address of its own the agent is where checks go, and its words reach the pool', async (t) => {
+  const { port } = (await listen(t, (socket) => socket.end('50% maxconn:3 up # well\n'))).address;
+  const server = {
+    name: 'a',
+    address: '192.0.2.1:80',
+    addr: '127.0.0.1',
+    weight: 10,
+    agentCheck: true,
+    agentPort: port,
+  };
+  const pool = new Pool({ servers: [server] });
+  await pool.ready({ timeout: '5s' });
+  const { weight, maxconn, agent } = pool.stats().servers['a'] ?? assert.fail();
+  assert.deepEqual([weight, maxconn, agent?.code, agent?.description], [5, 3, 'L7OK', 'the agent says 50% maxconn:3 up (well)']);
+  await pool.close();
 });
 
 test('an agent where nothing listens is one that cannot be reached', async () => {

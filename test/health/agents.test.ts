@@ -68,6 +68,9 @@ test('words of administration outdo the operator, and in maintenance the agent i
   ask();
   agent.say('drain');
   assert.equal(bench.monitor.status(server), 'DRAIN (agent)');
+  ask();
+  agent.say('up');
+  assert.equal(bench.monitor.status(server), 'DRAIN (agent)', 'up is a word of health alone');
   bench.monitor.setAdmin(server, 'maint');
   ask();
   assert.deepEqual([agent.running, check.running], [true, false]);
@@ -97,10 +100,11 @@ test('a weight that the pool refuses is told, and the other words count all the 
   ask();
   agent.say('20% down');
   assert.deepEqual([server.weight, server.limits.maxconn], [5, 8]);
+  const refused = "the weight 2 is refused; allowed: 0 and 10: 'static-rr' is static";
   assert.deepEqual(bench.heard(), [
-    "s1 agent CHECKED: the agent: allowed: 0 and 10: 'static-rr' is static",
-    "s1 running > stopped: Layer7 wrong status: the agent says down (allowed: 0 and 10: 'static-rr' is static) (L7STS) after 1 failed agent check",
-    "s1 agent L7STS: the agent says down (allowed: 0 and 10: 'static-rr' is static)",
+    `s1 agent CHECKED: the agent says 20% maxconn:8 (${refused})`,
+    `s1 running > stopped: Layer7 wrong status: the agent says 20% down (${refused}) (L7STS) after 1 failed agent check`,
+    `s1 agent L7STS: the agent says 20% down (${refused})`,
   ]);
 });
 

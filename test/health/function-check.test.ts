@@ -11,6 +11,9 @@ function run(check: CheckFunction, clock: VirtualClock = new VirtualClock()): Re
   return start(functionCheck(check), target, { environment: clock, connectMs: 2000, answerMs: 500 });
 }
 
+const ALLOWED =
+  "allowed: true, false, nothing, or { result: 'passed' | 'failed' | 'neutral' | 'conditional', code?, status?, description? }";
+
 const cases: readonly (readonly [what: string, check: CheckFunction, code: string, description: string])[] = [
   ['resolves to nothing', async () => {}, 'PROCOK', ''],
   ['resolves to true', async () => true, 'PROCOK', ''],
@@ -57,9 +60,9 @@ const cases: readonly (readonly [what: string, check: CheckFunction, code: strin
     'gives a result of no kind',
     async () => ({ result: 'fine' }) as never,
     'PROCERR',
-    '{"result":"fine"} is no check result',
+    `{"result":"fine"} is no check result; ${ALLOWED}`,
   ],
-  ['gives something else', async () => 'fine' as never, 'PROCERR', '"fine" is no check result'],
+  ['gives something else', async () => 'fine' as never, 'PROCERR', `"fine" is no check result; ${ALLOWED}`],
   ['gives a code that is none', async () => ({ result: 'passed', code: 'toString' as never }), 'PROCOK', ''],
 ];
 for (const [what, check, code, description] of cases) {
@@ -139,4 +142,32 @@ test('whoever hears that a check is given up may give another command, which hol
   assert.deepEqual([told, pool.server('a').state, asked], [['ready > maint', 'maint > ready'], 'UP', 2]);
   await pool.close();
   assert.equal(clock.pending, 0);
+});
+
+test('reasons say that it was a function, whatever it says of the code', async () => {
+  const clock = new VirtualClock();
+  let asked = 0;
+  const check: CheckFunction = () => {
+    asked++;
+    if (asked === 2) throw new Error('lag');
+    return asked === 3 ? { result: 'failed', code: 'L7STS', status: 503, description: 'busy' } : true;
+  };
+  const pool = new Pool(
+    { servers: [{ name: 'a', address: '127.0.0.1:1', check }], defaultServer: { rise: 1, fall: 1 } },
+    clock,
+  );
+  const told: string[] = [];
+  pool.on('server:check', ({ description }) => told.push(description));
+  for (const event of ['server:up', 'server:down'] as const)
+    pool.on(event, ({ reason }) => told.push(`${event}: ${reason}`));
+  await clock.advanceAsync(10_000);
+  await pool.close();
+  assert.deepEqual(told.slice(0, 6), [
+    'Check function passed (PROCOK)',
+    'server:down: Check function error: lag (PROCERR) after 1 failed check',
+    'lag',
+    'busy',
+    'server:up: Check function passed (PROCOK) after 1 passed check',
+    'Check function passed (PROCOK)',
+  ]);
 });

@@ -77,6 +77,20 @@ for (const { name, check: definition, turns, passes, invalid, silent, endless } 
       await listener.closed();
     });
 
+    test('tells what came of an answer that did not end in time', async (t) => {
+      const bytes = turns[0]?.says.subarray(0, 1);
+      const clock = new VirtualClock();
+      const dialer = new WatchedDialer(clock);
+      const listener = await listen(t, (socket) => void socket.resume().write(bytes ?? assert.fail()));
+      const target = targetOf(listener.address);
+      const { result } = start(check, target, { environment: clock, dialer, connectMs: 700, answerMs: 900 });
+      assert.ok(dialer.socket);
+      await once(dialer.socket, 'connect');
+      for (let turn = 0; turn < 50; turn++) await new Promise(setImmediate);
+      clock.advance(900);
+      assert.match((await result).description, /^no complete answer within 900 ms, only ('|bytes )/);
+    });
+
     test('cuts a server that never ends its answer', async (t) => {
       const listener = await listen(t, (socket) => {
         socket.resume().write(endless[0]);

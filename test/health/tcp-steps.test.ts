@@ -108,7 +108,7 @@ const GREETING = '-ERR sorry\r\n';
 const table: readonly (readonly [said: string, closes: boolean, expect: TcpStep, verdict: string, words?: string])[] = [
   [GREETING, false, { expect: 'string -ERR' }, 'L7OK'],
   [GREETING, true, { expect: 'string +OK' }, 'L7RSP', 'no match in "-ERR sorry"'],
-  [GREETING, false, { expect: 'string +OK' }, 'L7TOUT'],
+  [GREETING, false, { expect: 'string +OK' }, 'L7TOUT', 'no complete answer within 500 ms, only "-ERR sorry"'],
   [GREETING, false, { expect: { string: '+OK', minRecv: 0 } }, 'L7RSP', 'no match in "-ERR sorry"'],
   [GREETING, false, { expect: { string: '+OK', minRecv: 12 } }, 'L7RSP'],
   [GREETING, false, { expect: { string: '+OK', minRecv: 13 } }, 'L7TOUT'],
@@ -132,6 +132,14 @@ const table: readonly (readonly [said: string, closes: boolean, expect: TcpStep,
   ['', true, { expect: { string: 'x', errorStatus: 'L4CON' } }, 'L4CON'],
   [GREETING, true, { expect: { string: '+', errorStatus: 'L7STS' } }, 'L7STS'],
   ['', false, { expect: { string: 'x', toutStatus: 'L4TOUT' } }, 'L4TOUT', 'no complete answer within 500 ms'],
+  ['\x00\x1b[', false, { expect: 'string x' }, 'L7TOUT', 'no complete answer within 500 ms, only 001b5b (hex)'],
+  [
+    'y'.repeat(5000),
+    false,
+    { expect: 'string x' },
+    'L7TOUT',
+    `no complete answer within 500 ms, only "${'y'.repeat(40)}"...`,
+  ],
 ];
 for (const [said, closes, expect, verdict, words] of table) {
   const what = 'expect' in expect ? JSON.stringify(expect.expect) : '';

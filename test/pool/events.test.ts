@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { Pool, type PoolOptions, type RequestEvent } from '#src/index.ts';
+import { ConfigError, Pool, type PoolOptions, type RequestEvent } from '#src/index.ts';
 import { answersOk, Origin, type Script } from '../support/origin.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
@@ -153,6 +153,45 @@ test('listeners are taken off as they were put on', () => {
   assert.deepEqual([heard.length, pool.listenerCount('server:weight')], [5, 0]);
 });
 
+test('an event that there is not, and a listener that is none, are refused in words', () => {
+  const pool = new Pool({}, new VirtualClock()) as unknown as Record<
+    string,
+    (event: unknown, listener?: unknown) => void
+  >;
+  const events =
+    "'server:up', 'server:down', 'server:state', 'server:weight', 'server:added', 'server:removed', 'server:check', " +
+    "'server:ejected', 'server:half-open', 'server:restored', 'request', 'sample:error', 'lease:leaked', 'close'";
+  const listener = (): void => {};
+  const cases: readonly [event: unknown, listener: unknown, message: string][] = [
+    ['servr:down', listener, `event: "servr:down" is no event; did you mean 'server:down'? allowed: ${events}`],
+    ['error2', listener, `event: "error2" is no event; allowed: ${events}`],
+    ['toString', listener, `event: "toString" is no event; allowed: ${events}`],
+    [undefined, listener, `event: undefined is no event; allowed: ${events}`],
+    [Symbol('x'), listener, `event: Symbol(x) is no event; allowed: ${events}`],
+    ['request', 7, "listener: 7 is no listener of 'request'; allowed: a function"],
+    ['request', null, "listener: null is no listener of 'request'; allowed: a function"],
+  ];
+  for (const method of ['on', 'addListener', 'once', 'off', 'removeListener']) {
+    for (const [event, given, message] of cases)
+      assert.throws(
+        () => pool[method]?.(event, given),
+        (error) => error instanceof ConfigError && error.message === `an option is wrong:\n  ${message}`,
+        `${method}(${String(event)})`,
+      );
+    const bare = (): void => pool[method]?.('request');
+    if (method === 'off' || method === 'removeListener') bare();
+    else assert.throws(bare, /listener: undefined is no listener of 'request'; allowed: a function/);
+  }
+});
+
+test('node:events can wait for an event', async () => {
+  const pool = new Pool({ servers: nowhere('a') }, new VirtualClock());
+  const told = once(pool as unknown as NodeJS.EventEmitter, 'server:weight');
+  pool.server('a').setWeight(2);
+  assert.deepEqual(await told, [{ server: 'a', from: 1, to: 2 }]);
+  assert.equal(pool.listenerCount('server:weight'), 0);
+});
+
 test('a listener may change the pool that tells it', () => {
   const pool = new Pool({ servers: nowhere('a', 'b') }, new VirtualClock());
   const told: string[] = [];
@@ -166,4 +205,34 @@ test('a listener may change the pool that tells it', () => {
     [told, pool.server('a').state, pool.explain().candidates],
     [['a drain', 'b drain', 'a ready'], 'no check', ['a']],
   );
+});
+
+test('server:check: how a check ended, in what words and after what time, as stats show it', async () => {
+  const clock = new VirtualClock();
+  const slow = (): Promise<boolean> => new Promise((resolve) => clock.setTimer(() => resolve(true), 7));
+  const checks = {
+    plain: slow,
+    silent: () => new Promise<never>(() => {}),
+    wordy: () => ({ result: 'failed', status: 7, description: 'no disk' }),
+  };
+  const pool = new Pool(
+    {
+      servers: Object.entries(checks).map(([name, check]) => ({ name, address: '192.0.2.1:80', check })),
+      defaultServer: { inter: '1s' },
+    } as PoolOptions,
+    clock,
+  );
+  const told: Record<string, unknown> = {};
+  pool.on('server:check', ({ server, result, agent, ...rest }) => {
+    told[server] ??= rest;
+    assert.deepEqual([result, agent], [server === 'plain' ? 'passed' : 'failed', false]);
+    assert.deepEqual({ ...pool.stats().servers[server]?.check }, rest);
+  });
+  await clock.advanceAsync(3000);
+  assert.deepEqual(told, {
+    plain: { code: 'PROCOK', status: undefined, description: 'Check function passed (PROCOK)', durationMs: 7 },
+    silent: { code: 'PROCTOUT', status: undefined, description: 'no answer within 1000 ms', durationMs: 1000 },
+    wordy: { code: 'PROCERR', status: 7, description: 'no disk', durationMs: 0 },
+  });
+  await pool.close();
 });

@@ -48,16 +48,42 @@ test('ready when every server has its first verdict, whichever it is', async () 
   await pool.close();
 });
 
-test('not ready in time says for how many is waited', async () => {
-  const { pool, clock } = checkedPool('a', 'b');
-  const waiting = pool.ready({ timeout: '5s' });
-  waiting.catch(() => {});
-  await clock.advanceAsync(5_000);
-  await assert.rejects(
-    waiting,
-    (error) => code('EK_NO_SERVER')(error) && /^2 servers have no verdict yet$/.test((error as Error).message),
-  );
-  await pool.close();
+for (const [names, said] of [
+  [['a'], 'server a'],
+  [['a', 'b'], 'servers a, b'],
+  [['a', 'b', 'c', 'd', 'e', 'f', 'g'], 'servers a, b, c, d, e and 2 more'],
+] as const) {
+  test(`not ready in time says for whom is waited: ${said}`, async () => {
+    const { pool, clock, verdict } = checkedPool('known', ...names);
+    const waiting = pool.ready({ timeout: '5s' });
+    waiting.catch(() => {});
+    await verdict('known', true);
+    await clock.advanceAsync(3_000);
+    const message = `no first check of ${said} has ended within 5000 ms`;
+    await assert.rejects(waiting, (error) => code('EK_NO_SERVER')(error) && (error as Error).message === message);
+    await pool.close();
+  });
+}
+
+test('ready when all servers are down, too, as late as inter and maxSpreadChecks let the last check be', async () => {
+  for (const [maxSpreadChecks, ms] of [
+    ['1h', 7_500],
+    ['100ms', 75],
+  ] as const) {
+    const clock = new VirtualClock();
+    const check = (): boolean => false;
+    const defaultServer = { check, inter: '10s' } as const;
+    const pool = new Pool({ servers: nowhere('a', 'b', 'c', 'd'), defaultServer, maxSpreadChecks }, clock);
+    let ready = false;
+    void pool.ready().then(() => {
+      ready = true;
+    });
+    await clock.advanceAsync(ms - 1);
+    assert.equal(ready, false);
+    await clock.advanceAsync(1);
+    assert.deepEqual([ready, pool.stats().state], [true, 'DOWN']);
+    await pool.close();
+  }
 });
 
 test('a server that is removed, or a pool that is closed, is not waited for', async () => {

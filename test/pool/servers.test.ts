@@ -206,7 +206,13 @@ test('a server that comes back is warmed up: its share grows second by second', 
   assert.deepEqual([pool.stats().servers['a']?.effectiveWeight, Math.round(shareOf('a') / 10)], [16, 85]);
   a.setState('maint');
   a.setState('ready');
-  assert.equal(pool.stats().servers['a']?.maxconn, 10, 'what is configured');
+  const { maxconn, effectiveMaxconn } = pool.stats().servers['a'] ?? assert.fail();
+  assert.deepEqual([maxconn, effectiveMaxconn], [10, 1], 'what is configured, and what it has of it now');
+  assert.deepEqual(
+    [pool.explain().loads['a']?.maxconn, pool.explain().loads['a']?.effectiveMaxconn],
+    [10, 1],
+    'explain() says the same',
+  );
   const first = pool.tryAcquire({}, { avoid: ['b'] });
   assert.deepEqual([first?.server.name, picks(pool, 1, ['b'])], ['a', 'b'], 'and of its slots it has but one');
 });

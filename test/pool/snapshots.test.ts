@@ -82,6 +82,7 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
         weight: 3,
         effectiveWeight: 48,
         maxconn: 7,
+        effectiveMaxconn: 7,
         active: 0,
         queued: 0,
         idle: 0,
@@ -97,6 +98,7 @@ test('stats are a plain frozen snapshot: what is done later does not show', asyn
         weight: 1,
         effectiveWeight: 16,
         maxconn: 0,
+        effectiveMaxconn: 0,
         active: 0,
         queued: 0,
         idle: 0,
@@ -175,7 +177,14 @@ test('explain says who can be chosen, and why not the others', async () => {
     Object.keys(loads),
     pool.servers.map(({ name }) => name),
   );
-  assert.deepEqual(loads['full'], { active: 1, queued: 0, maxconn: 1, weight: 1, effectiveWeight: 16 });
+  assert.deepEqual(loads['full'], {
+    active: 1,
+    queued: 0,
+    maxconn: 1,
+    effectiveMaxconn: 1,
+    weight: 1,
+    effectiveWeight: 16,
+  });
   assert.deepEqual(rest, {
     group: 'active',
     by: 'roundrobin',

@@ -183,7 +183,7 @@ class Episode {
       else if (reason.includes('ejected')) assert.ok(!usable && ejected.has(name), reason);
       else if (reason.includes('weight')) assert.equal(weight, 0);
       else if (reason.includes('backup')) assert.ok(backup);
-      else assert.ok(reason.includes('slots') && active >= (loads[name]?.maxconn ?? 0), reason);
+      else assert.ok(reason.includes('slots') && active >= (loads[name]?.effectiveMaxconn ?? 0), reason);
     }
     const lease = pool.tryAcquire(context);
     if (lease) held.push(lease);

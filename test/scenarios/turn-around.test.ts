@@ -117,6 +117,21 @@ test('none before another server', async (t) => {
   assert.deepEqual([ended[0]?.retries, ended[0]?.totalMs], [3, 0]);
 });
 
+test('the same after a TLS handshake that failed', async (t) => {
+  const plain = await Origin.start(() => {}, { onConnection: ({ socket }) => void socket.end('no TLS here\n') });
+  t.after(() => plain.stop());
+  const server = plain.url.replace('http:', 'https:');
+  const { clock, pool, connect, refused } = await scene(t, { servers: [server], retries: 1 });
+  const { end } = (await connect()).start();
+  await refused(1);
+  clock.advance(999);
+  await quiet();
+  assert.equal(pool.stats().servers['s1']?.econ, 1);
+  clock.advance(11);
+  await refused(2);
+  assert.equal((await end).status, 503);
+});
+
 test('none after a connection that was not made in time', async (t) => {
   const silent = await Origin.start(() => {}, { onConnection: () => false });
   t.after(() => silent.stop());
