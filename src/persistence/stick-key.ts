@@ -62,7 +62,14 @@ export function keyFormat(type: StickKeyType, len: number): KeyFormat {
  */
 export function keySample(sample: Sample, type: StickKeyType): (context: RequestContext) => StickKey | undefined {
   switch (type) {
-    case 'ip':
+    case 'ip': {
+      const read = asAddress(sample);
+      return (context) => {
+        const address = read(context);
+        // What is no IPv4 address is no key, so that the next rule is asked.
+        return address !== undefined && readIpv4(address) !== undefined ? address : undefined;
+      };
+    }
     case 'ipv6':
       return asAddress(sample);
     case 'integer':

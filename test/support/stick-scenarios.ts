@@ -337,6 +337,28 @@ export const STICK_SCENARIOS: readonly StickScenario[] = [
       ],
     }),
   ),
+  ...(['', 'option redispatch'] as const).map(
+    (redispatch): StickScenario => ({
+      name: `answers that are tried again: ${redispatch || 'no redispatch'}`,
+      tables: own('type string size 100 store http_fail_cnt,http_req_cnt'),
+      stick: [{ rule: 'on req.hdr(x-key)' }, { rule: 'store-response res.hdr(x-sid)' }],
+      request: [{ track: 'req.hdr(x-key)' }],
+      backend: ['retries 1', 'retry-on 503 empty-response', ...(redispatch === '' ? [] : [redispatch])],
+      servers: THREE,
+      steps: [
+        ...keyed('a', 'b', 'c'),
+        ...['a', 'b'].flatMap((key) => [
+          ask({ headers: { 'x-key': key }, status: 503, answer: [['X-Sid', 's']] }),
+          ...keyed(key),
+          ask({ headers: { 'x-key': key }, status: 'close' }),
+          ...keyed(key),
+        ]),
+        ...keyed('s', 'd'),
+        ask({ headers: { 'x-key': 'e' }, status: 503 }),
+        ...keyed('e'),
+      ],
+    }),
+  ),
   {
     name: 'force-persist, use-server and cookies before tables',
     tables: own('type string size 100'),
