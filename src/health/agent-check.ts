@@ -61,7 +61,9 @@ export function agentCheck({ host, port, send }: AgentTarget): HealthCheck {
   return {
     asksAgent: true,
     run(probe, onResult) {
-      const address = addressOf(host ?? probe.target.address.host, port) ?? probe.target.address;
+      // Where its server is: `addr` says where another check goes. HAProxy: tcpcheck.c:tcpcheck_eval_connect.
+      const { address: own } = probe.server;
+      const address = addressOf(host ?? own.host, port) ?? own;
       const target = { address, tls: undefined };
       return new ProbeConnection({ ...probe, target }, undefined, new AgentProbe(send), onResult).cancel;
     },

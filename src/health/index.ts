@@ -90,6 +90,12 @@ export interface CheckCatalogue {
   readonly externalCheck: boolean;
 }
 
+/** An agent has them; elsewhere they are looked for here in vain. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  port: "is not an option of this check; the server's own 'port' says where its checks go",
+  addr: "is not an option of this check; the server's own 'addr' says where its checks go",
+};
+
 const ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a function";
 
 /** Reads the pool's `externalCheck`, `healthchecks` and `httpchk`. */
@@ -172,6 +178,7 @@ function readDefinition(
     return undefined;
   }
   const check = CHECKS[type](options, externalCheck);
+  if (type !== 'agent') options.notSupported(ELSEWHERE);
   options.rejectUnknown();
   return check;
 }

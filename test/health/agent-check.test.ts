@@ -2,11 +2,23 @@ import assert from 'node:assert/strict';
 import type net from 'node:net';
 import { test } from 'node:test';
 import { type AgentTarget, agentCheck } from '#src/health/agent-check.ts';
+import { Pool } from '#src/index.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
 import { addressOf, freePort, listen, probe, start, targetOf } from './probing.ts';
 
 /** The server has another port than its agent, and speaks TLS. */
 const server = targetOf(addressOf('https://127.0.0.1:1'));
+
+test('the agent is asked where its server is, wherever other checks go', async (t) => {
+  const { port } = (await listen(t, (socket) => socket.end('up\n'))).address;
+  const asked = { address: '127.0.0.1:1', addr: '127.0.0.2', port: 2 };
+  for (const more of [{ agentCheck: true, agentPort: port }, { check: { type: 'agent', port } }] as const) {
+    const pool = new Pool({ servers: [{ ...asked, ...more }] });
+    await pool.ready();
+    assert.equal(pool.stats().servers['s1']?.agent?.description, 'the agent says up');
+    await pool.close();
+  }
+});
 
 function agentAt(port: number, more: Partial<AgentTarget> = {}): ReturnType<typeof agentCheck> {
   return agentCheck({ host: undefined, port, send: '', ...more });

@@ -298,6 +298,12 @@ const wrong: readonly (readonly [server: unknown, pool: unknown, ...faults: stri
   ],
   [{ check: { type: 'tcp', uri: '/' } }, {}, 'servers[0].check.uri: is not an option'],
   [
+    { check: { type: 'http', port: 8081, addr: '127.0.0.2' } },
+    {},
+    "servers[0].check.port: is not an option of this check; the server's own 'port' says where its checks go",
+    "servers[0].check.addr: is not an option of this check; the server's own 'addr' says where its checks go",
+  ],
+  [
     { check: { type: 'http', method: 'CONNECT', uri: 'health', version: 'HTTP/2' } },
     {},
     'servers[0].check.method: "CONNECT" is not allowed; allowed: an HTTP method other than CONNECT',
