@@ -35,7 +35,7 @@ const MAY_ALSO_IMPORT: Readonly<Record<string, readonly string[]>> = {
 
 /** Runtime packages, and which files may import each; everything else comes from Node itself. */
 const PACKAGES: Readonly<Record<string, RegExp>> = {
-  eventemitter3: /^src\/(core|pool|redis)\//,
+  eventemitter3: /^src\/core\//,
   'http-proxy-3': /^src\/forward\/http-proxy-engine\.ts$/,
   'lru-cache': /^src\//,
 };

@@ -34,9 +34,21 @@ export const systemEnvironment: Environment = {
   setTimer(callback, ms, holdsProcess = false) {
     const timeout = setTimeout(callback, Math.min(ms, LONGEST_TIMER_MS));
     if (!holdsProcess) timeout.unref();
-    return { cancel: () => clearTimeout(timeout) };
+    return new SystemTimer(timeout);
   },
 };
+
+class SystemTimer implements Timer {
+  readonly #timeout: NodeJS.Timeout;
+
+  constructor(timeout: NodeJS.Timeout) {
+    this.#timeout = timeout;
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timeout);
+  }
+}
 
 /** Whole seconds since 1970. */
 export function unixSeconds(environment: Environment): number {

@@ -9,6 +9,7 @@ const EVERY_EVENT: Readonly<Record<keyof PoolEvents, true>> = {
   'server:removed': true,
   'server:check': true,
   'server:ejected': true,
+  'server:half-open': true,
   'server:restored': true,
   request: true,
   'sample:error': true,

@@ -53,15 +53,22 @@ export interface ServerCheckEvent {
   readonly agent: boolean;
 }
 
+/** What has shown that a server is to be ejected; `trial`: a request that tried it once its ejection was over. */
+export type EjectionCause = 'consecutive-errors' | 'success-rate' | 'latency' | 'retry-after' | 'trial';
+
 /** Payload of `server:ejected`: live traffic has shown a server to be worse than the others. Also when its trials have failed. */
 export interface ServerEjectedEvent {
   readonly server: string;
-  /** What has shown it; `trial`: a request that tried it once its ejection was over. */
-  readonly cause: 'consecutive-errors' | 'success-rate' | 'latency' | 'retry-after' | 'trial';
+  readonly cause: EjectionCause;
   /** In words: `5 errors in a row, the last: status 503`. */
   readonly reason: string;
   /** Milliseconds until it is tried again. */
   readonly forMs: number;
+}
+
+/** Payload of `server:half-open`: its ejection is over, and a few requests try it. */
+export interface ServerHalfOpenEvent {
+  readonly server: string;
 }
 
 /** Payload of `server:restored`: it takes its share again. */
@@ -137,6 +144,7 @@ export interface PoolEvents {
   'server:removed': (event: ServerRemovedEvent) => void;
   'server:check': (event: ServerCheckEvent) => void;
   'server:ejected': (event: ServerEjectedEvent) => void;
+  'server:half-open': (event: ServerHalfOpenEvent) => void;
   'server:restored': (event: ServerRestoredEvent) => void;
   request: (event: RequestEvent) => void;
   'sample:error': (event: SampleErrorEvent) => void;

@@ -1,10 +1,14 @@
 import { ConfigError, type ConfigFault } from './errors.ts';
+import { nearestName, plainName } from './nearest-name.ts';
 import { parseDuration, parseSize } from './units.ts';
 
 interface Range {
   readonly min?: number;
   readonly max?: number;
 }
+
+/** What to say of keys that are no options where they stand, by key. Case, hyphens, underscores and blanks do not matter. */
+export type Hints = Readonly<Record<string, string>>;
 
 /** Shows a value in an error: short, on one line, and never throwing. */
 export function show(value: unknown): string {
@@ -27,6 +31,8 @@ export class OptionReader {
   readonly faults: ConfigFault[];
   readonly #raw: Readonly<Record<string, unknown>>;
   readonly #known = new Set<string>();
+  /** What is said of keys that exist but cannot be used. */
+  readonly #unusable: Record<string, string> = {};
 
   constructor(raw: unknown, path: string, faults: ConfigFault[] = []) {
     this.path = path;
@@ -158,18 +164,26 @@ export class OptionReader {
     return new OptionReader(this.any(key), this.pathOf(key), this.faults);
   }
 
+  /** The keys that were asked for. */
+  get known(): readonly string[] {
+    return [...this.#known];
+  }
+
   /** Keys that exist but cannot be used; `why` says so in words. */
   notSupported(why: Readonly<Record<string, string>>): void {
+    Object.assign(this.#unusable, why);
     for (const [key, message] of Object.entries(why)) if (this.any(key) !== undefined) this.reject(key, message);
   }
 
   /** Call last: every key that was not asked for is a fault. */
-  rejectUnknown(): void {
-    const known = [...this.#known];
+  rejectUnknown(hints: Hints = {}): void {
+    const { known } = this;
     for (const key of Object.keys(this.#raw)) {
       if (this.#known.has(key) || this.#raw[key] === undefined) continue;
-      const near = known.find((name) => isNear(name.toLowerCase(), key.toLowerCase().replaceAll(/[-_]/g, '')));
-      this.reject(key, near ? `is not an option; did you mean '${near}'?` : 'is not an option');
+      const near = nearestName(known, key);
+      const hint = inAnySpelling(hints, key) ?? (near === undefined ? undefined : `did you mean '${near}'?`);
+      const message = hint === undefined ? 'is not an option' : `is not an option; ${hint}`;
+      this.reject(key, inAnySpelling(this.#unusable, key) ?? message);
     }
   }
 
@@ -178,14 +192,6 @@ export class OptionReader {
   }
 }
 
-/** Equal but for one letter that is wrong, missing, too many or swapped with its neighbour. */
-function isNear(known: string, written: string): boolean {
-  if (known === written) return true;
-  if (Math.abs(known.length - written.length) > 1 || known.length < 4) return false;
-  let same = 0;
-  while (same < known.length && known[same] === written[same]) same++;
-  const rest = known.slice(same);
-  const other = written.slice(same);
-  const swapped = `${other[1] ?? ''}${other[0] ?? ''}${other.slice(2)}`;
-  return rest.slice(1) === other.slice(1) || rest === other.slice(1) || rest.slice(1) === other || rest === swapped;
+function inAnySpelling(texts: Readonly<Record<string, string>>, key: string): string | undefined {
+  return Object.entries(texts).find(([name]) => plainName(name) === plainName(key))?.[1];
 }

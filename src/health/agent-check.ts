@@ -9,7 +9,7 @@ export interface AgentCheckOptions {
   readonly type: 'agent';
   /** Port of the agent, 1 to 65,535. Must be given. */
   readonly port: number;
-  /** Host name or IP address of the agent. Default: the server's. */
+  /** Host name or IP address of the agent. Default: the server's `addr`, else its own. */
   readonly addr?: string;
   /** Text to send first, with a line end of its own where the agent wants one. Default: none. */
   readonly send?: string;
@@ -61,9 +61,7 @@ export function agentCheck({ host, port, send }: AgentTarget): HealthCheck {
   return {
     asksAgent: true,
     run(probe, onResult) {
-      // Where its server is: `addr` says where another check goes. HAProxy: tcpcheck.c:tcpcheck_eval_connect.
-      const { address: own } = probe.server;
-      const address = addressOf(host ?? own.host, port) ?? own;
+      const address = addressOf(host ?? probe.target.address.host, port) ?? probe.target.address;
       const target = { address, tls: undefined };
       return new ProbeConnection({ ...probe, target }, undefined, new AgentProbe(send), onResult).cancel;
     },

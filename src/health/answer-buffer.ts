@@ -1,9 +1,11 @@
 /** Most bytes of an answer, or of its body, that are looked at. HAProxy: tune.bufsize. */
 export const MAX_ANSWER_BYTES = 16_384;
 
+const NOTHING = Buffer.alloc(0);
+
 /** The beginning of an answer, as far as it is looked at. */
 export class AnswerBuffer {
-  #kept: Buffer = Buffer.alloc(0);
+  #kept: Buffer = NOTHING;
   #length = 0;
 
   get length(): number {

@@ -1,7 +1,7 @@
-import { OptionReader } from '../core/options.ts';
+import { OptionReader, show } from '../core/options.ts';
 import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import { oneLine } from './health-check.ts';
-import { asHexBytes, asRegExp, REG_EXP } from './patterns.ts';
+import { asHexBytes, readRegExp } from './patterns.ts';
 import type { StepRun } from './step-run.ts';
 import { NOT_SUPPORTED_OF_EXPECT, readStatuses, type Statuses, type StatusOptions } from './step-status.ts';
 import { askedAt, bytesOf, type StepBytes } from './step-texts.ts';
@@ -97,7 +97,12 @@ export function readByteExpect(read: OptionReader, key: string): ByteExpect | un
   });
   const [kind, ...more] = KINDS.filter((name) => options.has(name));
   if (kind === undefined || more.length > 0) {
-    read.fault(key, value, ALLOWED);
+    if (kind === undefined) read.fault(key, value, ALLOWED);
+    else
+      read.reject(
+        key,
+        `${show(value)} has ${[kind, ...more].map((name) => `'${name}'`).join(' and ')}: for several expectations give several steps`,
+      );
     return undefined;
   }
   const asked = kind === 'string' ? askedAt(options, kind) : undefined;
@@ -130,13 +135,13 @@ function readPattern(read: OptionReader, kind: Kind): Pattern | undefined {
       return bytes && literal(bytes, `binary '${oneLine(bytes.toString('hex'))}'`);
     }
     case 'rstring': {
-      const regExp = read.read(kind, undefined, REG_EXP, asRegExp);
+      const regExp = readRegExp(read, kind);
       return (
         regExp && { least: 1, found: (answer) => regExp.test(answer.toString()), words: `regex '${regExp.source}'` }
       );
     }
     case 'rbinary': {
-      const regExp = read.read(kind, undefined, REG_EXP, asRegExp);
+      const regExp = readRegExp(read, kind);
       const found = (answer: Buffer): boolean => regExp?.test(answer.toString('hex').toUpperCase()) ?? false;
       return regExp && { least: 1, found, words: `binary regex '${regExp.source}'` };
     }

@@ -44,6 +44,7 @@ export class CheckLoop implements CheckReport {
   #dueAt = 0;
   /** The running check. */
   #cancel: Cancel | undefined;
+  #startedAt = 0;
   /** The next interval is the fast one. HAProxy: CHK_ST_FASTINTER. */
   #hurried = false;
   /** Times it was halted. */
@@ -91,7 +92,7 @@ export class CheckLoop implements CheckReport {
     this.#timer?.cancel();
     const { environment } = this.#parts;
     this.#dueAt = environment.now() + delayMs;
-    this.#timer = environment.setTimer(() => this.#run(), delayMs);
+    this.#timer = environment.setTimer(this.#run, delayMs);
   }
 
   /** The next check begins after an interval. */
@@ -152,21 +153,23 @@ export class CheckLoop implements CheckReport {
     return intervalMs(this.#server.operational, this.health, this.plan.intervals, this.#hurried);
   }
 
-  #run(): void {
+  readonly #run = (): void => {
     const { environment, dialer, report } = this.#parts;
     const { check, target, timeouts } = this.plan;
     this.#timer = undefined;
-    const startedAt = environment.now();
+    this.#startedAt = environment.now();
     const [connectMs, answerMs] = probeLimitsMs(this.#intervalMs(), timeouts);
     this.#hurried = false;
     const probe = { server: this.#server, target, dialer, environment, connectMs, answerMs, report };
     const halts = this.#halts;
-    const cancel = check?.run(probe, (result) => {
-      this.#cancel = undefined;
-      this.#onResult(result, environment.now() - startedAt);
-    });
+    const cancel = check?.run(probe, this.#finish);
     // A function of the user's that it has asked may have ended it, and begun the next.
     if (halts === this.#halts) this.#cancel = cancel;
     else cancel?.();
-  }
+  };
+
+  readonly #finish = (result: CheckResult): void => {
+    this.#cancel = undefined;
+    this.#onResult(result, this.#parts.environment.now() - this.#startedAt);
+  };
 }

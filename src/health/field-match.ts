@@ -1,5 +1,5 @@
 import { OptionReader } from '../core/options.ts';
-import { asRegExp } from './patterns.ts';
+import { asRegExp, whyNoRegExp } from './patterns.ts';
 import { askedOf, type StepRun } from './step-run.ts';
 import { type StepText, textOf } from './step-texts.ts';
 
@@ -136,7 +136,9 @@ function readMatch(read: OptionReader, key: string, anyCase: boolean): Match | u
       return { ...matching('by a function'), bind };
     }
   }
-  if (value !== undefined) read.fault(key, value, FIELD_FORMS);
+  const why = method === 'reg' ? whyNoRegExp(pattern) : undefined;
+  if (why !== undefined) read.reject(key, why);
+  else if (value !== undefined) read.fault(key, value, FIELD_FORMS);
   return undefined;
 }
 

@@ -44,6 +44,7 @@ const ALLOWED = `allowed: true, false, nothing, or { result: ${Object.keys(USUAL
 
 export function functionCheck(check: CheckFunction): HealthCheck {
   return {
+    isFunction: true,
     run({ server, environment, connectMs, answerMs }, onResult) {
       const limitMs = answerMs ?? connectMs;
       const controller = new AbortController();

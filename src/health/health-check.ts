@@ -83,6 +83,10 @@ export interface HealthCheck {
   readonly usesTls?: boolean;
   /** It asks an agent: what that says is obeyed, and that it cannot be reached says nothing of the server. */
   readonly asksAgent?: boolean;
+  /** It speaks HTTP, by requests and expectations of the user's. */
+  readonly overHttp?: boolean;
+  /** It is the user's own code: where it connects to, and how, is its own affair. */
+  readonly isFunction?: boolean;
   /**
    * Starts one probe. It calls back exactly once, within its time limits, never before it has returned and never after it
    * was cancelled. It does not throw, and leaves no socket or timer behind.
@@ -94,6 +98,11 @@ export interface HealthCheck {
 export function inWords({ code, description, byFunction }: CheckResult): string {
   const meaning = (byFunction && CODES_OF_FUNCTIONS[code]) || CHECK_CODES[code];
   return `${meaning}${description ? `: ${description}` : ''} (${code})`;
+}
+
+/** What was found, in words, never empty. */
+export function describe(result: CheckResult): string {
+  return result.description || inWords(result);
 }
 
 const LONGEST_DESCRIPTION = 200;

@@ -1,26 +1,17 @@
 import { AnswerBuffer, MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import { judge } from './byte-expect.ts';
 import type { CheckCode, CheckResult } from './health-check.ts';
-import type { AnswerHead, BodyExpect, Expect, HeadExpect } from './http-expect.ts';
+import type { AnswerHead, Expect } from './http-expect.ts';
 import type { CheckRequest } from './http-request.ts';
-import type { HttpExchange } from './http-stage.ts';
-import type { StepAnswer, StepRun } from './step-run.ts';
+import type { HttpExchange, PlacedExpect } from './http-stage.ts';
+import type { AnswerSource, StepAnswer, StepRun } from './step-run.ts';
 import { resultOf } from './step-status.ts';
-import { commentOf, inPlace, type StepPlace, type VarStep } from './steps.ts';
-
-/** An expectation and the step it stands in; without one in a check that has no steps. */
-export interface PlacedExpect<E extends Expect = Expect> {
-  readonly expect: E;
-  readonly place: StepPlace | undefined;
-}
+import { commentOf, inPlace, type VarStep } from './steps.ts';
 
 const CHECK = 'http-check';
 
 /** The answer to one request of a check, as it comes, held against what is expected of it. */
-export class HttpAnswer {
-  readonly #heads: readonly PlacedExpect<HeadExpect>[];
-  readonly #bodies: readonly PlacedExpect<BodyExpect>[];
-  readonly #last: PlacedExpect | undefined;
+export class HttpAnswer implements AnswerSource {
   readonly #exchange: HttpExchange;
   readonly #run: StepRun;
   readonly #keepsBody: boolean;
@@ -36,14 +27,10 @@ export class HttpAnswer {
   #lookedAt: PlacedExpect | undefined;
 
   constructor(exchange: HttpExchange, run: StepRun, keepsBody: boolean) {
-    const { expects, request } = exchange;
     this.#exchange = exchange;
     this.#run = run;
-    this.#keepsBody = keepsBody;
-    this.#request = request;
-    this.#heads = expects.filter((placed): placed is PlacedExpect<HeadExpect> => placed.expect.kind === 'head');
-    this.#bodies = expects.filter((placed): placed is PlacedExpect<BodyExpect> => placed.expect.kind === 'body');
-    this.#last = expects.at(-1);
+    this.#keepsBody = keepsBody || exchange.bodies.length > 0;
+    this.#request = exchange.request;
   }
 
   /** The request as it is to be sent in this run. Call once. @throws {StepFault} */
@@ -54,7 +41,7 @@ export class HttpAnswer {
     }
     this.#varStep = undefined;
     this.#request = this.#request.bind?.(this.#run) ?? this.#request;
-    this.#run.hear(() => this.#asHeard());
+    this.#run.hear(this);
     return this.#request;
   }
 
@@ -73,7 +60,7 @@ export class HttpAnswer {
 
   /** The code of a time-out now. */
   get timeout(): CheckCode {
-    return (this.#lookedAt ?? this.#last)?.expect.timeout ?? 'L7TOUT';
+    return (this.#lookedAt ?? this.#exchange.last)?.expect.timeout ?? 'L7TOUT';
   }
 
   onHead(head: AnswerHead): void {
@@ -82,10 +69,20 @@ export class HttpAnswer {
 
   onBody(buffer: Uint8Array, start: number, end: number): void {
     this.#bodyBytes += end - start;
-    if (this.#keepsBody || this.#bodies.length > 0) this.#body.push(buffer, start, end);
+    if (this.#keepsBody) this.#body.push(buffer, start, end);
   }
 
   onEnd(): void {
+    this.#complete = true;
+  }
+
+  /** All of it at once. @param body of one character a byte */
+  onWhole(head: AnswerHead, body: string): void {
+    this.#head = head;
+    if (this.#keepsBody) {
+      const bytes = Buffer.from(body, 'latin1');
+      this.onBody(bytes, 0, bytes.length);
+    } else this.#bodyBytes += body.length;
     this.#complete = true;
   }
 
@@ -97,7 +94,7 @@ export class HttpAnswer {
   verdict(): CheckResult | 'held' | undefined {
     const head = this.#head;
     if (head) {
-      for (const placed of this.#heads) {
+      for (const placed of this.#exchange.heads) {
         const expect = this.#lookAt(placed);
         if (!expect.holds(head)) return this.#missed(expect, `status ${head.status}, expected ${expect.phrase}`);
       }
@@ -117,7 +114,7 @@ export class HttpAnswer {
 
   passed(): CheckResult {
     const status = this.#head?.status;
-    const expect = this.#last?.expect;
+    const expect = this.#exchange.last?.expect;
     return resultOf(expect?.ok ?? 'L7OK', expect?.onSuccess?.(this.#run) ?? `status ${status}`, status);
   }
 
@@ -128,7 +125,7 @@ export class HttpAnswer {
 
   #judgeBody(): CheckResult | 'held' | undefined {
     const last = this.#complete || this.#body.full;
-    for (const placed of this.#bodies) {
+    for (const placed of this.#exchange.bodies) {
       const expect = this.#lookAt(placed);
       if (this.#body.length === 0) {
         if (!last) return undefined;
@@ -147,7 +144,7 @@ export class HttpAnswer {
     this.#lookedAt = placed;
     const bind: ((run: StepRun) => E) | undefined = placed.expect.bind;
     const expect = bind?.(this.#run) ?? placed.expect;
-    this.#lookedAt = { expect, place: placed.place };
+    if (expect !== placed.expect) this.#lookedAt = { expect, place: placed.place };
     return expect;
   }
 
@@ -157,7 +154,7 @@ export class HttpAnswer {
     return this.#failed(expect.error, words ?? description);
   }
 
-  #asHeard(): StepAnswer {
+  get lastAnswer(): StepAnswer {
     const headers: Record<string, string> = Object.create(null) as Record<string, string>;
     const fields = this.#head?.headers ?? [];
     for (let at = 0; at < fields.length; at += 2) {

@@ -5,9 +5,10 @@ import type { HealthCheck } from './health-check.ts';
 import { EXPECT_SUCCESS, type Expect, type ExpectOption, readExpect, readExpects } from './http-expect.ts';
 import { HttpProbe } from './http-probe.ts';
 import { type CheckRequest, type HttpRequestOptions, readRequest, requestOfPhrase } from './http-request.ts';
-import { type HttpExchange, type HttpStage, surroundingsOf } from './http-stage.ts';
+import { exchangeOf, type HttpExchange, type HttpStage, surroundingsOf } from './http-stage.ts';
 import { Http2Probe } from './http2-probe.ts';
-import { runLent } from './lent-probe.ts';
+import { LentProbe } from './lent-probe.ts';
+import { BESIDE_STEPS } from './option-hints.ts';
 import { runStages, type Stage } from './stages.ts';
 import { type CommentStep, type ConnectStep, readSteps, type StepPlace, type VarStep } from './steps.ts';
 import type { SetVarStep, UnsetVarStep } from './var-steps.ts';
@@ -71,7 +72,8 @@ function readSendState(read: OptionReader): boolean {
 
 function oneRequest(request: CheckRequest, expects: readonly Expect[], sendState: boolean): HealthCheck {
   const place = undefined;
-  const exchange = { request, place, expects: expects.map((expect) => ({ expect, place })) };
+  const placed = expects.map((expect) => ({ expect, place }));
+  const exchange = exchangeOf(request, place, placed);
   const keepsBodies = expects.some(({ onSuccess, onError, bind }) => onSuccess ?? onError ?? bind);
   return httpCheck([{ connect: CONNECT_AS_SERVER, place, exchanges: [exchange], last: true, sendState, keepsBodies }]);
 }
@@ -90,7 +92,9 @@ function httpCheck(stages: readonly HttpStage[]): HealthCheck {
       },
     }),
   );
+  const byStages: HealthCheck['run'] = (probe, onResult) => runStages(steps, probe, onResult);
   return {
+    overHttp: true,
     usesTls: stages.some(({ connect }) => connect.usesTls),
     run(probe, onResult) {
       const [stage] = stages;
@@ -98,11 +102,8 @@ function httpCheck(stages: readonly HttpStage[]): HealthCheck {
       const single = stages.length === 1 && more.length === 0 && stage?.connect === CONNECT_AS_SERVER;
       const { target } = probe;
       const lent = single && exchange && target.lend?.(serverName(target, exchange.request.host ?? undefined));
-      if (!lent) return runStages(steps, probe, onResult);
-      let cancel = runLent(lent, stage, exchange, probe, onResult, () => {
-        cancel = runStages(steps, probe, onResult);
-      });
-      return () => cancel();
+      if (!lent) return byStages(probe, onResult);
+      return new LentProbe(lent, stage, exchange, probe, onResult, byStages).cancel;
     },
   };
 }
@@ -113,7 +114,25 @@ interface AskStep {
   readonly expect?: Expect;
 }
 
+/** Whether steps are of this check, and not of one over TCP. */
+export function asksOverHttp(steps: unknown): boolean {
+  const has = (value: unknown, keys: readonly string[]): boolean =>
+    typeof value === 'object' && value !== null && keys.some((key) => Object.hasOwn(value, key));
+  return (
+    Array.isArray(steps) &&
+    steps.some((step: unknown) => {
+      if (!has(step, ['send', 'expect'])) return false;
+      const { send, expect } = step as { send?: unknown; expect?: unknown };
+      if (has(send, ['method', 'uri', 'version', 'headers', 'body'])) return true;
+      return typeof expect === 'string' ? OF_HEADS.test(expect) : has(expect, ['status', 'rstatus', 'hdr', 'fhdr']);
+    })
+  );
+}
+
+const OF_HEADS = /^(?:! ?)?(?:r?status|f?hdr) /;
+
 function readHttpSteps(read: OptionReader): HealthCheck {
+  read.notSupported(BESIDE_STEPS);
   const sendState = readSendState(read);
   const connections = readSteps<'send' | 'expect', AskStep>(read, ['send', 'expect'], (step, word, place) => {
     if (word === 'expect') {
@@ -165,8 +184,7 @@ function exchangesOf(steps: readonly (AskStep | VarStep)[], read: OptionReader):
     for (const misplaced of before.splice(0)) read.reject(`steps[${misplaced.place.number - 1}]`, VARIABLES_BEFORE);
   }
   for (const misplaced of before) read.reject(`steps[${misplaced.place.number - 1}]`, VARIABLES_BEFORE);
-  return exchanges.map(({ expects, ...exchange }) => ({
-    ...exchange,
-    expects: expects.length > 0 ? expects : [{ expect: EXPECT_SUCCESS, place: exchange.place }],
-  }));
+  return exchanges.map(({ request, place, before, expects }) =>
+    exchangeOf(request, place, expects.length > 0 ? expects : [{ expect: EXPECT_SUCCESS, place }], before),
+  );
 }

@@ -1,9 +1,10 @@
-import { OptionReader } from '../core/options.ts';
+import { OptionReader, show } from '../core/options.ts';
 import { MAX_ANSWER_BYTES } from './answer-buffer.ts';
 import { type BytesWanted, containing, readText } from './byte-expect.ts';
 import { type Field, type FieldMatch, hasField, readField } from './field-match.ts';
 import { oneLine } from './health-check.ts';
-import { asRegExp, REG_EXP } from './patterns.ts';
+import { EXPECT_HINTS } from './option-hints.ts';
+import { readRegExp } from './patterns.ts';
 import type { StepRun } from './step-run.ts';
 import { NOT_SUPPORTED_OF_EXPECT, readStatuses, type Statuses, type StatusOptions } from './step-status.ts';
 import { askedAt, bytesOf, type StepBytes } from './step-texts.ts';
@@ -117,6 +118,7 @@ export const EXPECT_SUCCESS: HeadExpect = {
 
 const ALLOWED =
   "'status 200-299', 'rstatus ^2', 'hdr name x-role value master', 'string OK' or 'rstring ^OK', after '! ' what must not be; { status | rstatus | hdr | fhdr | string | rstring, not?, okStatus?, errorStatus?, toutStatus?, onSuccess?, onError? }; or an array of these";
+const ONE_EACH = 'for several expectations give an array of them, and among steps several steps';
 const STATUSES = "statuses from 100 to 999: 200, '200-299', '200,204,300-399'";
 const KINDS: readonly Kind[] = ['status', 'rstatus', 'hdr', 'fhdr', 'string', 'rstring'];
 const LATER: readonly string[] = ['string-lf'];
@@ -147,7 +149,11 @@ export function readExpect(read: OptionReader, key: string, value: unknown): Exp
 }
 
 function fromObject(read: OptionReader, key: string, value: unknown): Expect | undefined {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  if (Array.isArray(value)) {
+    read.faults.push({ path: read.pathOf(key), value, message: `${show(value)} is an array: ${ONE_EACH}` });
+    return undefined;
+  }
+  if (typeof value !== 'object' || value === null) {
     read.fault(key, value, ALLOWED);
     return undefined;
   }
@@ -157,10 +163,15 @@ function fromObject(read: OptionReader, key: string, value: unknown): Expect | u
     ...NOT_SUPPORTED_OF_EXPECT,
     ...Object.fromEntries(LATER.map((word) => [word, notSupported(word)])),
   });
-  const kind = KINDS.find((known) => options.has(known));
+  const [kind, ...more] = KINDS.filter((known) => options.has(known));
+  if (more.length > 0) {
+    const message = `${show(value)} has ${[kind, ...more].map((name) => `'${name}'`).join(' and ')}: ${ONE_EACH}`;
+    read.faults.push({ path: read.pathOf(key), value, message });
+    return undefined;
+  }
   const expect = kind && ofKind(options, kind, kind, not);
   if (!kind && !LATER.some((word) => options.has(word))) read.fault(key, value, ALLOWED);
-  options.rejectUnknown();
+  options.rejectUnknown(EXPECT_HINTS);
   return expect;
 }
 
@@ -177,7 +188,7 @@ function ofKind(read: OptionReader, kind: Kind, key: string, not: boolean): Expe
       return ranges && head(read, holds, `${negation}status ${value}`);
     }
     case 'rstatus': {
-      const regExp = read.read(key, undefined, REG_EXP, asRegExp);
+      const regExp = readRegExp(read, key);
       return (
         regExp && head(read, ({ status }) => regExp.test(String(status)) !== not, `${negation}rstatus ${regExp.source}`)
       );
@@ -210,7 +221,7 @@ function ofKind(read: OptionReader, kind: Kind, key: string, not: boolean): Expe
       return { ...holding(text), bind: asked && ((run) => holding(bytesOf(run, asked))) };
     }
     case 'rstring': {
-      const regExp = read.read(key, undefined, REG_EXP, asRegExp);
+      const regExp = readRegExp(read, key);
       const wanted = regExp && { least: 1, found: (answer: Buffer) => regExp.test(answer.toString()) };
       return wanted && body(read, not, wanted, `what matches ${regExp}`, `${negation}rstring ${regExp.source}`);
     }

@@ -58,10 +58,8 @@ export class HttpProbe implements Conversation, ResponseEvents {
   onInterim(): void {}
 
   onWhole(head: ResponseHead, body: string): void {
-    this.onHead(head);
-    const bytes = Buffer.from(body, 'latin1');
-    this.#answer?.onBody(bytes, 0, bytes.length);
-    this.#answer?.onEnd();
+    this.#keepAlive = head.keepAlive;
+    this.#answer?.onWhole(head, body);
   }
 
   onHead(head: ResponseHead): void {

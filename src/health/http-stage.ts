@@ -1,19 +1,40 @@
 import type { CheckTarget } from './check-target.ts';
 import type { Connect } from './connect-step.ts';
 import type { CheckResult } from './health-check.ts';
-import type { PlacedExpect } from './http-answer.ts';
+import type { BodyExpect, Expect, HeadExpect } from './http-expect.ts';
 import type { CheckRequest, Field } from './http-request.ts';
 import { PROCEED } from './stages.ts';
 import { resultOf } from './step-status.ts';
 import type { StepPlace, VarStep } from './steps.ts';
+
+/** An expectation and the step it stands in; without one in a check that has no steps. */
+export interface PlacedExpect<E extends Expect = Expect> {
+  readonly expect: E;
+  readonly place: StepPlace | undefined;
+}
 
 /** A request and what is expected of its answer. */
 export interface HttpExchange {
   readonly request: CheckRequest;
   readonly place: StepPlace | undefined;
   /** Variables that are set or forgotten before it is asked. */
-  readonly before?: readonly VarStep[];
-  readonly expects: readonly PlacedExpect[];
+  readonly before: readonly VarStep[];
+  /** What is expected of its head, and of its body. */
+  readonly heads: readonly PlacedExpect<HeadExpect>[];
+  readonly bodies: readonly PlacedExpect<BodyExpect>[];
+  /** The last of all of them, which says how the check ends. */
+  readonly last: PlacedExpect | undefined;
+}
+
+export function exchangeOf(
+  request: CheckRequest,
+  place: StepPlace | undefined,
+  expects: readonly PlacedExpect[],
+  before: readonly VarStep[] = [],
+): HttpExchange {
+  const heads = expects.filter((placed): placed is PlacedExpect<HeadExpect> => placed.expect.kind === 'head');
+  const bodies = expects.filter((placed): placed is PlacedExpect<BodyExpect> => placed.expect.kind === 'body');
+  return { request, place, before, heads, bodies, last: expects.at(-1) };
 }
 
 /** What is asked over one connection. */

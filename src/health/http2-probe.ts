@@ -72,6 +72,7 @@ export class Http2Probe implements Conversation {
     const session = http2.connect(`${overTls ? 'https' : 'http'}://${this.#surroundings.authority}`, {
       createConnection: () => socket,
       settings: { enablePush: false },
+      maxSessionMemory: 1,
     });
     session.unref();
     session.on('error', (error) => connection.step(() => this.#broken(error)));

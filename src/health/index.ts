@@ -1,13 +1,20 @@
-import { OptionReader } from '../core/options.ts';
+import { OptionReader, show } from '../core/options.ts';
 import { type AgentCheckOptions, readAgentCheck } from './agent-check.ts';
 import { type ExternalCheckOptions, readExternalCheck } from './external-check.ts';
 import { type CheckFunction, functionCheck } from './function-check.ts';
 import { type GrpcCheckOptions, readGrpcCheck } from './grpc-check.ts';
 import type { HealthCheck } from './health-check.ts';
-import { type HttpCheckOptions, type HttpStepsOptions, parseHttpchk, readHttpCheck } from './http-check.ts';
+import {
+  asksOverHttp,
+  type HttpCheckOptions,
+  type HttpStepsOptions,
+  parseHttpchk,
+  readHttpCheck,
+} from './http-check.ts';
 import type { HttpchkPhrase } from './http-request.ts';
 import { type LdapCheckOptions, ldapCheck } from './ldap-check.ts';
 import { type MysqlCheckOptions, readMysqlCheck } from './mysql-check.ts';
+import { CHECK_HINTS, typeHint } from './option-hints.ts';
 import { type PgsqlCheckOptions, readPgsqlCheck } from './pgsql-check.ts';
 import { type RedisCheckOptions, redisCheck } from './redis-check.ts';
 import { readSmtpCheck, type SmtpCheckOptions } from './smtp-check.ts';
@@ -88,32 +95,38 @@ export interface CheckCatalogue {
   readonly httpchk: HealthCheck | undefined;
   /** Checks may run programs. */
   readonly externalCheck: boolean;
+  /** Those of `named`, and `httpchk`, that a server or `defaultServer` has. */
+  readonly used: Set<HealthCheck>;
 }
-
-/** An agent has them; elsewhere they are looked for here in vain. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  port: "is not an option of this check; the server's own 'port' says where its checks go",
-  addr: "is not an option of this check; the server's own 'addr' says where its checks go",
-};
 
 const ALLOWED = "true, false, { type: 'tcp' }, { type: 'http', ... }, a function";
 
 /** Reads the pool's `externalCheck`, `healthchecks` and `httpchk`. */
 export function readCheckCatalogue(pool: OptionReader): CheckCatalogue {
   const externalCheck = pool.boolean('externalCheck', { default: false });
-  return { named: readHealthchecks(pool, externalCheck), httpchk: readHttpchk(pool), externalCheck };
+  return { named: readHealthchecks(pool, externalCheck), httpchk: readHttpchk(pool), externalCheck, used: new Set() };
 }
 
 /** Reads a server's `check`; `undefined`: the server is not checked. */
 export function readCheck(read: OptionReader, catalogue: CheckCatalogue): HealthCheck | undefined {
-  const { named, httpchk, externalCheck } = catalogue;
+  const { named, httpchk, externalCheck, used } = catalogue;
   const value = read.any('check');
   if (value === undefined || value === false) return undefined;
-  if (value === true) return httpchk ?? tcpCheck;
+  if (value === true) {
+    if (httpchk) used.add(httpchk);
+    return httpchk ?? tcpCheck;
+  }
   if (typeof value !== 'string') return readDefinition(read, 'check', value, ALLOWED, externalCheck);
   const known = named.get(value);
-  if (known) return known;
+  if (known) {
+    used.add(known);
+    return known;
+  }
   if (isCheckType(value)) return CHECKS[value](new OptionReader({}, read.pathOf('check'), read.faults), externalCheck);
+  if (value.startsWith('/')) {
+    read.reject('check', `${show(value)} is no name of a check; did you mean { type: 'http', uri: ${show(value)} }?`);
+    return undefined;
+  }
   const names = [...Object.keys(CHECKS), ...named.keys()].map((name) => `'${name}'`).join(', ');
   read.fault('check', value, `${ALLOWED}, or one of the names ${names}`);
   return undefined;
@@ -166,20 +179,25 @@ function readDefinition(
     return undefined;
   }
   const options = new OptionReader(value, read.pathOf(key), read.faults);
-  const type = options.any('type') ?? (options.has('steps') ? 'tcp' : undefined);
-  if (typeof type !== 'string' || !isCheckType(type)) {
-    options.fault(
+  const given = options.any('type');
+  if (given === undefined && asksOverHttp(options.any('steps'))) {
+    options.reject(
       'type',
-      type,
-      Object.keys(CHECKS)
-        .map((name) => `'${name}'`)
-        .join(', '),
+      "is missing; for steps with requests, or with expectations of statuses and fields, it is 'http'",
     );
     return undefined;
   }
+  const type = given ?? (options.has('steps') ? 'tcp' : undefined);
+  if (typeof type !== 'string' || !isCheckType(type)) {
+    const types = Object.keys(CHECKS)
+      .map((name) => `'${name}'`)
+      .join(', ');
+    if (type === undefined) options.reject('type', `is missing; allowed: ${types}`);
+    else options.reject('type', `${show(type)} is not allowed; ${typeHint(type)}allowed: ${types}`);
+    return undefined;
+  }
   const check = CHECKS[type](options, externalCheck);
-  if (type !== 'agent') options.notSupported(ELSEWHERE);
-  options.rejectUnknown();
+  options.rejectUnknown(CHECK_HINTS[type]);
   return check;
 }
 

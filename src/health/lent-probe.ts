@@ -1,6 +1,7 @@
+import type { Timer } from '../core/environment.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { ResponseEvents } from '../http1/response-parser.ts';
-import type { Cancel, CheckResult, Probe } from './health-check.ts';
+import type { Cancel, CheckResult, HealthCheck, Probe } from './health-check.ts';
 import { HttpAnswer } from './http-answer.ts';
 import { requestBytes } from './http-request.ts';
 import { type HttpExchange, type HttpStage, surroundingsOf } from './http-stage.ts';
@@ -8,6 +9,8 @@ import { StepFault, StepRun } from './step-run.ts';
 
 /** A kept connection of a server, lent for one request. Exactly one of the last two is called, once. */
 export interface LentConnection {
+  /** Whether any byte of the answer has come. */
+  readonly received: boolean;
   ask(method: string, request: Buffer, borrower: Borrower): void;
   /** Nothing is left over: it may serve the next. */
   giveBack(): void;
@@ -16,10 +19,139 @@ export interface LentConnection {
 
 /** Who asks over a lent connection. */
 export interface Borrower extends ResponseEvents {
-  /** All that has come so far was handed on. `complete`: it was the whole answer, and nothing came behind it. */
-  onPieces(complete: boolean): void;
-  /** The connection is gone, before the answer was complete. @param received any byte of it had come */
-  onGone(received: boolean): void;
+  onConnect(): void;
+  onDrain(): void;
+  /** All that has come so far was handed on; more is to come. */
+  onPause(): void;
+  /** The answer is complete. @param excess bytes that came behind it */
+  onComplete(excess: Buffer | undefined): void;
+  /** The connection is gone, before the answer was complete. */
+  onClosed(): void;
+}
+
+/**
+ * Asks one request over a lent connection. One that was dead before a byte of the answer came says nothing of the server:
+ * then the check is run over a connection of its own.
+ *
+ * One object is all that a check over it costs, and when it is over it lets go of all that it knew: of closures in its place,
+ * each kept the next alive through the young generation once one of them had grown old, 2.7 KB a check and 11 µs of collection.
+ */
+export class LentProbe implements Borrower {
+  readonly #probe: Probe;
+  readonly #onResult: (result: CheckResult) => void;
+  readonly #otherwise: HealthCheck['run'];
+  #answer: HttpAnswer | undefined;
+  #lent: LentConnection | undefined;
+  #timer: Timer | undefined;
+  #keepAlive = false;
+  /** Ends what is run in its place. */
+  #cancelOther: Cancel | undefined;
+
+  /** @param otherwise runs the check where the connection was dead */
+  constructor(
+    lent: LentConnection,
+    stage: HttpStage,
+    exchange: HttpExchange,
+    probe: Probe,
+    onResult: (result: CheckResult) => void,
+    otherwise: HealthCheck['run'],
+  ) {
+    this.#lent = lent;
+    this.#probe = probe;
+    this.#onResult = onResult;
+    this.#otherwise = otherwise;
+    const answer = new HttpAnswer(exchange, new StepRun(probe), stage.keepsBodies);
+    this.#answer = answer;
+    const { authority, added } = surroundingsOf(stage, probe.target);
+    const request = orFault(() => answer.begin());
+    if ('result' in request) {
+      // The caller must not hear of it before this returns.
+      queueMicrotask(() => this.#end(false) && onResult(request));
+      return;
+    }
+    this.#timer = probe.environment.setTimer(() => this.#onLimit(), this.#limitMs);
+    lent.ask(request.method, requestBytes(request, authority, added, false), this);
+  }
+
+  /** Ends it without a result. */
+  readonly cancel = (): void => {
+    this.#cancelOther?.();
+    this.#end(false);
+  };
+
+  onConnect(): void {}
+  onDrain(): void {}
+  onInterim(): void {}
+
+  onWhole(head: ResponseHead, body: string): void {
+    this.#keepAlive = head.keepAlive;
+    this.#answer?.onWhole(head, body);
+  }
+
+  onHead(head: ResponseHead): void {
+    this.#keepAlive = head.keepAlive;
+    this.#answer?.onHead(head);
+  }
+
+  onBody(buffer: Uint8Array, start: number, end: number): void {
+    this.#answer?.onBody(buffer, start, end);
+  }
+
+  onEnd(): void {
+    this.#answer?.onEnd();
+  }
+
+  onBad(reason: string): void {
+    this.#answer?.onBad(reason);
+  }
+
+  onPause(): void {
+    this.#judge(false);
+  }
+
+  onComplete(excess: Buffer | undefined): void {
+    this.#judge(excess === undefined);
+  }
+
+  onClosed(): void {
+    if (this.#lent?.received) {
+      this.#answer?.onBad('the connection was closed before the response was complete');
+      this.#judge(false);
+    } else if (this.#end(false)) this.#cancelOther = this.#otherwise(this.#probe, this.#onResult);
+  }
+
+  get #limitMs(): number {
+    return this.#probe.answerMs ?? this.#probe.connectMs;
+  }
+
+  #onLimit(): void {
+    const code = this.#answer?.timeout ?? 'L7TOUT';
+    const description = `no complete answer within ${this.#limitMs} ms`;
+    if (this.#end(false)) this.#onResult({ result: 'failed', code, description });
+  }
+
+  /** @param whole the answer was complete, and nothing came behind it */
+  #judge(whole: boolean): void {
+    const answer = this.#answer;
+    if (!answer) return;
+    const result = orFault(() => {
+      const verdict = answer.verdict();
+      return verdict === 'held' ? answer.passed() : verdict;
+    });
+    if (result && this.#end(whole && this.#keepAlive)) this.#onResult(result);
+  }
+
+  /** Gives the connection up. @returns `false`: it was over already */
+  #end(reusable: boolean): boolean {
+    const lent = this.#lent;
+    if (!lent) return false;
+    this.#lent = this.#answer = undefined;
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (reusable) lent.giveBack();
+    else lent.discard();
+    return true;
+  }
 }
 
 /** What `ask` gives, or the result where a function of the user's failed in it. */
@@ -30,75 +162,4 @@ function orFault<T>(ask: () => T): T | CheckResult {
     if (error instanceof StepFault) return error.result;
     throw error;
   }
-}
-
-/**
- * Asks one request over a lent connection. One that was dead before a byte of the answer came says nothing of the server.
- * @param onDead is called in place of `onResult` then
- */
-export function runLent(
-  lent: LentConnection,
-  stage: HttpStage,
-  exchange: HttpExchange,
-  probe: Probe,
-  onResult: (result: CheckResult) => void,
-  onDead: () => void,
-): Cancel {
-  const { environment, target, connectMs, answerMs } = probe;
-  const limitMs = answerMs ?? connectMs;
-  const answer = new HttpAnswer(exchange, new StepRun(probe), stage.keepsBodies);
-  let keepAlive = false;
-  let settled = false;
-  const settle = (whole: boolean, then: () => void): void => {
-    if (settled) return;
-    settled = true;
-    timer.cancel();
-    if (whole && keepAlive) lent.giveBack();
-    else lent.discard();
-    then();
-  };
-  const judge = (whole: boolean): void => {
-    const verdict = orFault(() => answer.verdict());
-    if (verdict !== undefined) settle(whole, () => onResult(verdict === 'held' ? answer.passed() : verdict));
-  };
-  const timer = environment.setTimer(
-    () =>
-      settle(false, () =>
-        onResult({ result: 'failed', code: answer.timeout, description: `no complete answer within ${limitMs} ms` }),
-      ),
-    limitMs,
-  );
-  const { authority, added } = surroundingsOf(stage, target);
-  const request = orFault(() => answer.begin());
-  if ('result' in request) {
-    // The caller must not hear of it before this returns.
-    queueMicrotask(() => settle(false, () => onResult(request)));
-    return () => settle(false, () => {});
-  }
-  lent.ask(request.method, requestBytes(request, authority, added, false), {
-    onInterim() {},
-    onWhole(head: ResponseHead, body: string) {
-      this.onHead(head);
-      const bytes = Buffer.from(body, 'latin1');
-      answer.onBody(bytes, 0, bytes.length);
-      answer.onEnd();
-    },
-    onHead(head: ResponseHead) {
-      keepAlive = head.keepAlive;
-      answer.onHead(head);
-    },
-    onBody: (buffer, start, end) => answer.onBody(buffer, start, end),
-    onEnd: () => answer.onEnd(),
-    onBad: (reason) => answer.onBad(reason),
-    onPieces: judge,
-    onGone(received) {
-      if (!received) {
-        settle(false, onDead);
-        return;
-      }
-      answer.onBad('the connection was closed before the response was complete');
-      judge(false);
-    },
-  });
-  return () => settle(false, () => {});
 }

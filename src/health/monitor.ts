@@ -46,8 +46,10 @@ export class Monitor {
   /** Takes on the servers of a starting pool: warm, their first checks spread over time. Those tracked come first. */
   start(servers: readonly (readonly [Server, HealthSettings])[]): void {
     const entries = servers.map(([server, settings]) => this.#enter(server, settings));
-    const chained = entries.filter(({ server }) => server.tracks);
-    for (const entry of chained.sort((one, other) => chainOf(one.server) - chainOf(other.server))) this.#seat(entry);
+    const chained = entries
+      .map((entry) => ({ entry, length: chainOf(entry.server) }))
+      .filter(({ length }) => length > 0);
+    for (const { entry } of chained.sort((one, other) => one.length - other.length)) this.#seat(entry);
     const loops = entries.flatMap((entry) => entry.loops.filter((loop) => entry.mayRun(loop)));
     const delays = startDelaysMs(
       loops.map(({ plan }) => plan.intervals.interMs),
@@ -176,8 +178,9 @@ export class Monitor {
     if (reply.admin) this.setAdmin(server, reply.admin, `its agent says ${reply.admin}`);
     if (!this.#watches(entry)) return result;
     if (reply.weight) {
-      const refusal = this.#events.onAgentWeight(server, weightOf(reply.weight, server.declaredWeight));
-      if (refusal !== undefined) warning ??= `its weight is not taken; ${refusal}`;
+      const weight = weightOf(reply.weight, server.declaredWeight);
+      const refusal = this.#events.onAgentWeight(server, weight);
+      if (refusal !== undefined) warning ??= `the weight ${weight} is refused; ${refusal}`;
     }
     if (reply.maxconn !== undefined && this.#watches(entry)) this.#events.onAgentMaxconn(server, reply.maxconn);
     return agentResult(reply, warning);
@@ -189,7 +192,8 @@ export class Monitor {
     loop.count(result, durationMs);
     if (result.result === 'passed' || result.result === 'conditional') entry.errors?.forget();
     const to = afterResult(entry, loop, result);
-    this.#change(entry, to, reasonOf(result, loop), result.code, schedule);
+    if (to === server.operational) schedule();
+    else this.#change(entry, to, reasonOf(result, loop), result.code, schedule);
     // A listener may have removed the server.
     if (this.#entries.get(server) === entry) this.#events.onCheck(server, result, durationMs, loop.plan.agent);
   }
@@ -221,37 +225,56 @@ export class Monitor {
     code: CheckCode | undefined,
     before?: () => void,
   ): void {
+    if (this.#goOver(entry, to, reason, code, before))
+      takeAlong(entry, (tracker, target) => {
+        if (!this.#watches(tracker) || tracker.server.standing === 'maint') return false;
+        return this.#goOver(tracker, followed(target, tracker.server), reason, code);
+      });
+  }
+
+  /** Returns whether it was in another state before. */
+  #goOver(
+    entry: MonitoredServer,
+    to: OperationalState,
+    reason: string,
+    code: CheckCode | undefined,
+    before?: () => void,
+  ): boolean {
     const { server } = entry;
     const from = server.operational;
     if (to !== from) this.#set(entry, to);
     before?.();
-    if (to === from) return;
+    if (to === from) return false;
     this.#events.onStateChange(server, { from, to, reason: because(server, reason), code });
-    for (const tracker of [...entry.trackers])
-      if (this.#watches(tracker) && tracker.server.standing !== 'maint')
-        this.#change(tracker, followed(server, tracker.server), reason, code);
+    return true;
   }
 
   /** What is wanted of a server may have changed, and of what tracks it. @param from what held before */
-  #onCommand(entry: MonitoredServer, from: AdminState, reason: string, isInherited: boolean = false): void {
+  #onCommand(entry: MonitoredServer, from: AdminState, reason: string): void {
+    // Of a command of its own the server knows who has given it.
+    this.#stand(entry, from, reason);
+    takeAlong(entry, (tracker, target) => {
+      const { server } = tracker;
+      if (this.#entries.get(server) !== tracker) return false;
+      const before = server.standing;
+      const isIn = target.standing === 'maint';
+      if (server.inheritedMaint === isIn && server.inheritedDrain === target.draining) return false;
+      server.inheritedMaint = isIn;
+      server.inheritedDrain = target.draining;
+      this.#stand(tracker, before, because(server, reason));
+      return true;
+    });
+  }
+
+  /** Does what is wanted of a server now. @param from what was before */
+  #stand(entry: MonitoredServer, from: AdminState, reason: string): void {
     const { server } = entry;
     const to = server.standing;
-    if (to === 'maint' && from !== 'maint') this.#pause(entry);
-    else if (to !== 'maint' && from === 'maint') this.#resume(entry);
-    if (to !== from) {
-      server.recalculate(this.#environment.now());
-      // Of a command of its own the server knows who has given it.
-      this.#events.onAdminChange(server, { from, to, reason: isInherited ? because(server, reason) : reason });
-    }
-    for (const tracker of [...entry.trackers]) {
-      if (this.#entries.get(tracker.server) !== tracker) continue;
-      const before = tracker.server.standing;
-      const isIn = server.standing === 'maint';
-      if (tracker.server.inheritedMaint === isIn && tracker.server.inheritedDrain === server.draining) continue;
-      tracker.server.inheritedMaint = isIn;
-      tracker.server.inheritedDrain = server.draining;
-      this.#onCommand(tracker, before, reason, true);
-    }
+    if (to === from) return;
+    if (to === 'maint') this.#pause(entry);
+    else if (from === 'maint') this.#resume(entry);
+    server.recalculate(this.#environment.now());
+    this.#events.onAdminChange(server, { from, to, reason });
   }
 
   /** @see HAProxy server.c:_srv_update_status_adm */
@@ -322,11 +345,27 @@ const UNKNOWN: HealthFacts = {
 
 /** How many servers lie between it and the end of its chain. */
 function chainOf(server: Server): number {
-  return server.tracks ? 1 + chainOf(server.tracks) : 0;
+  let length = 0;
+  for (let next = server.tracks; next; next = next.tracks) length++;
+  return length;
 }
 
 function endOfChain(server: Server): Server {
-  return server.tracks ? endOfChain(server.tracks) : server;
+  let end = server;
+  while (end.tracks) end = end.tracks;
+  return end;
+}
+
+/**
+ * Goes through all that track a server, and what tracks these, those first that come first: a loop, for chains may be long.
+ * @param follow does as its target does, and returns whether there is something for others to follow
+ */
+function takeAlong(entry: MonitoredServer, follow: (tracker: MonitoredServer, target: Server) => boolean): void {
+  const left = [...entry.trackers].reverse();
+  for (let tracker = left.pop(); tracker; tracker = left.pop()) {
+    const { tracks } = tracker.server;
+    if (tracks && follow(tracker, tracks)) for (const next of [...tracker.trackers].reverse()) left.push(next);
+  }
 }
 
 /** Why a server that tracks another one does as that does. */

@@ -1,6 +1,7 @@
 import type { OptionReader } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
 import type { BreakerSettings } from './circuit-breaker.ts';
+import { OUTLIER_HINTS } from './option-hints.ts';
 
 /** A share of a hundred. */
 export type Percentage = `${number}%`;
@@ -105,7 +106,7 @@ export function readOutlier(parent: OptionReader): OutlierSettings | undefined {
     maxRetryAfterMs: readRetryAfter(read),
   };
   if (settings.maxEjectionMs < baseEjectionMs) read.reject('maxEjection', "is shorter than 'baseEjection'");
-  read.rejectUnknown();
+  read.rejectUnknown(OUTLIER_HINTS);
   return settings;
 }
 

@@ -1,22 +1,23 @@
 import type { Environment, Timer } from '../core/environment.ts';
-import type { ServerEjectedEvent } from '../core/events.ts';
+import type { EjectionCause, ServerEjectedEvent } from '../core/events.ts';
 import type { FailureReason } from '../core/outcome.ts';
 import type { Server } from '../servers/server.ts';
 import { type BreakerState, CircuitBreaker } from './circuit-breaker.ts';
+import { OutlierGroup, Watched } from './outlier-group.ts';
 import type { OutlierSettings } from './outlier-options.ts';
-import { type IntervalCounts, latencyLimit, successRate, successRateLimit, typicalMs } from './outlier-statistics.ts';
+import { latencyLimit, successRate, successRateLimit, typicalMs } from './outlier-statistics.ts';
 import { retryAfterMs } from './retry-after.ts';
 
 /** An ejection. */
 export type Ejection = Omit<ServerEjectedEvent, 'server'>;
-
-type EjectionCause = Ejection['cause'];
 
 /** What is made of it. */
 export interface OutlierEvents {
   /** Whether it counts as ejected has changed. */
   onChange(server: Server): void;
   onEjected(server: Server, ejection: Ejection): void;
+  /** The time of its ejection is over. */
+  onHalfOpen(server: Server): void;
   /** Its trials have passed. */
   onRestored(server: Server): void;
 }
@@ -32,9 +33,6 @@ export interface OutlierReport {
 const FAILURES: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 const GATEWAY_ERRORS: ReadonlySet<number> = new Set([502, 503, 504]);
 
-/** A share is not exact: 0.29 × 100 is a little less than 29. */
-const ROUNDING = 1e-9;
-
 /** What was wrong with an answer, or with the lack of one. */
 interface Failure {
   readonly what: string;
@@ -44,43 +42,11 @@ interface Failure {
   readonly asksFor: number | undefined;
 }
 
-/** One server and what its traffic has shown in this interval. */
-class Watched implements IntervalCounts {
-  readonly server: Server;
-  readonly breaker: CircuitBreaker;
-  /** Why it was ejected last. */
-  cause: EjectionCause | undefined = undefined;
-  errorsInRow = 0;
-  requests = 0;
-  failures = 0;
-  timed = 0;
-  logMs = 0;
-
-  constructor(server: Server, breaker: CircuitBreaker) {
-    this.server = server;
-    this.breaker = breaker;
-  }
-
-  count(ok: boolean): void {
-    this.requests++;
-    if (!ok) this.failures++;
-  }
-
-  time(ms: number): void {
-    this.timed++;
-    this.logMs += Math.log(Math.max(ms, 0.1));
-  }
-
-  forget(): void {
-    this.requests = this.failures = this.timed = this.logMs = 0;
-  }
-}
-
 /**
  * Ejects servers that live traffic shows to be worse than the others of their group (the active ones, the backups), and tries
  * them again: the only writer of `ejected`. It never ejects the last server, nor more than a share of them, and while too few
  * are left nobody counts as ejected: a few servers would break under what all of them are there for.
- * Cost: O(1) an outcome, O(n log n) an interval; idle servers need no timer.
+ * Cost: O(1) an outcome, and a change of a server; O(n log n) an interval. Idle servers need no timer.
  * @see Envoy, outlier detection and panic threshold; Finagle, failure accrual; Beyer et al., "Site Reliability Engineering",
  * 2016, chapter 22, on cascading failures
  */
@@ -89,12 +55,9 @@ export class Outliers {
   readonly #settings: OutlierSettings;
   readonly #events: OutlierEvents;
   readonly #watched = new Map<Server, Watched>();
-  readonly #panicking = { active: false, backup: false };
-  /** Above this time a server that was ejected for being slow is so still. */
-  readonly #slowMs = { active: Number.POSITIVE_INFINITY, backup: Number.POSITIVE_INFINITY };
+  readonly #active = new OutlierGroup();
+  readonly #backups = new OutlierGroup();
   #timer: Timer | undefined = undefined;
-  /** Breakers that are not closed. */
-  #out = 0;
   #stopped = false;
 
   constructor(environment: Environment, settings: OutlierSettings, events: OutlierEvents) {
@@ -105,13 +68,17 @@ export class Outliers {
 
   /** So few servers are left that nobody counts as ejected. */
   get panics(): boolean {
-    return this.#panicking.active || this.#panicking.backup;
+    return this.#active.panics || this.#backups.panics;
   }
 
   add(server: Server): void {
-    const breaker = new CircuitBreaker(this.#environment, this.#settings, () => this.#review(server.backup));
-    this.#watched.set(server, new Watched(server, breaker));
-    this.#review(server.backup);
+    const breaker = new CircuitBreaker(this.#environment, this.#settings, () => {
+      this.#note(watched);
+      this.#events.onHalfOpen(server);
+    });
+    const watched = new Watched(server, breaker);
+    this.#watched.set(server, watched);
+    this.#note(watched);
   }
 
   remove(server: Server): void {
@@ -119,8 +86,9 @@ export class Outliers {
     if (!watched) return;
     watched.breaker.stop();
     this.#watched.delete(server);
-    if (watched.breaker.state !== 'closed') this.#out--;
-    this.#review(server.backup);
+    const group = this.#groupOf(watched);
+    group.remove(watched);
+    this.#weigh(group);
   }
 
   /**
@@ -132,7 +100,7 @@ export class Outliers {
     const watched = this.#watched.get(server);
     if (!watched) return false;
     if (server.standing !== 'maint') {
-      this.#review(server.backup);
+      this.#note(watched);
       return false;
     }
     const wasOut = watched.breaker.state !== 'closed';
@@ -241,24 +209,15 @@ export class Outliers {
     if (ms !== undefined) watched.time(ms);
     if (!watched.breaker.pass()) return;
     const took = typicalMs(watched);
-    if (watched.cause === 'latency' && watched.timed > 0 && took > this.#slowMs[groupOf(watched)])
+    if (watched.cause === 'latency' && watched.timed > 0 && took > this.#slowMs(watched))
       this.#open(watched, 'latency', `its trials took ${round(took)} ms`, undefined);
     else this.#restore(watched);
   }
 
   /** Unless too many are ejected, or it is the last. */
   #eject(watched: Watched, cause: EjectionCause, reason: string, forMs?: number): void {
-    const { backup } = watched.server;
     if (!watched.server.fit || watched.breaker.state !== 'closed') return;
-    let able = 0;
-    let ejected = 0;
-    for (const { server, breaker } of this.#watched.values()) {
-      if (server.backup !== backup || !server.fit) continue;
-      able++;
-      if (breaker.state !== 'closed') ejected++;
-    }
-    const most = Math.min(able - 1, Math.max(1, Math.floor(able * this.#settings.maxEjected + ROUNDING)));
-    if (ejected < most) this.#open(watched, cause, reason, forMs);
+    if (this.#groupOf(watched).mayEject(this.#settings.maxEjected)) this.#open(watched, cause, reason, forMs);
   }
 
   #open(watched: Watched, cause: EjectionCause, reason: string, askedMs: number | undefined): void {
@@ -266,9 +225,8 @@ export class Outliers {
     if (cause !== 'trial') watched.cause = cause;
     watched.errorsInRow = 0;
     watched.forget();
-    if (watched.breaker.state === 'closed') this.#out++;
     const forMs = watched.breaker.open(askedMs);
-    this.#review(watched.server.backup);
+    this.#note(watched);
     this.#events.onEjected(watched.server, { cause, reason, forMs });
   }
 
@@ -282,29 +240,29 @@ export class Outliers {
   #close(watched: Watched): void {
     watched.errorsInRow = 0;
     watched.forget();
-    if (watched.breaker.state !== 'closed') this.#out--;
     watched.breaker.close();
-    this.#review(watched.server.backup);
+    this.#note(watched);
+  }
+
+  /** Something of a server has changed. */
+  #note(watched: Watched): void {
+    const group = this.#groupOf(watched);
+    group.note(watched);
+    this.#weigh(group);
     this.#apply(watched);
   }
 
-  /** Too few of those that are in service are left, or are again. */
-  #review(backup: boolean): void {
-    if (this.#out === 0 && !this.panics) return;
-    const group = [...this.#watched.values()].filter(({ server }) => server.backup === backup);
-    const inService = group.filter(
-      ({ server }) => server.standing === 'ready' && server.weight > 0 && server.operational !== 'stopping',
-    );
-    const left = inService.filter(({ server, breaker }) => server.fit && breaker.state === 'closed').length;
-    this.#panicking[backup ? 'backup' : 'active'] =
-      left < inService.length * this.#settings.panicThreshold &&
-      group.some(({ breaker }) => breaker.state !== 'closed');
-    for (const watched of group) this.#apply(watched);
+  /** Too few of those that are in service may be left, or no more. */
+  #weigh(group: OutlierGroup): void {
+    const panics = group.isShort(this.#settings.panicThreshold);
+    if (panics === group.panics) return;
+    group.panics = panics;
+    for (const watched of [...group.out]) this.#apply(watched);
   }
 
   #apply(watched: Watched): void {
     const { server, breaker } = watched;
-    const ejected = !breaker.admits && !this.#panicking[groupOf(watched)];
+    const ejected = !breaker.admits && !this.#groupOf(watched).panics;
     if (server.ejected === ejected) return;
     server.ejected = ejected;
     this.#events.onChange(server);
@@ -343,7 +301,8 @@ export class Outliers {
     const first = group[0];
     if (!latency || !timeLimit || !first) return;
     const { limitMs, medianMs } = timeLimit;
-    this.#slowMs[groupOf(first)] = limitMs;
+    const until = this.#environment.now() + this.#settings.maxEjectionMs + this.#settings.intervalMs;
+    this.#groupOf(first).slow = { limitMs, until };
     const slower = group.filter((each) => each.timed >= latency.minimumRequests && typicalMs(each) > limitMs);
     for (const each of slower.sort((a, b) => typicalMs(b) - typicalMs(a)))
       this.#eject(
@@ -353,15 +312,21 @@ export class Outliers {
       );
   }
 
+  #groupOf({ server }: Watched): OutlierGroup {
+    return server.backup ? this.#backups : this.#active;
+  }
+
+  /** Where nobody has been compared since the longest ejection would have begun, it is not known what is slow. */
+  #slowMs(watched: Watched): number {
+    const { limitMs, until } = this.#groupOf(watched).slow;
+    return this.#environment.now() <= until ? limitMs : Number.POSITIVE_INFINITY;
+  }
+
   #asksFor(headers: readonly string[]): number | undefined {
     const { maxRetryAfterMs } = this.#settings;
     const ms = maxRetryAfterMs === undefined ? undefined : retryAfterMs(headers);
     return ms && Math.min(ms, maxRetryAfterMs as number);
   }
-}
-
-function groupOf({ server }: Watched): 'active' | 'backup' {
-  return server.backup ? 'backup' : 'active';
 }
 
 function percent(share: number): string {

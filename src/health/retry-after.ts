@@ -1,13 +1,13 @@
 /**
  * What a response's `Retry-After` says, in milliseconds; `undefined` without one, or for what is none. A date counts from the
- * response's own `Date`, so that no two clocks need agree.
+ * response's own `Date`, so that no two clocks need agree. Seconds may be as many as they like: whoever asks has a limit.
  * @param headers names and values in turn
  * @see RFC 9110, 10.2.3
  */
 export function retryAfterMs(headers: readonly string[]): number | undefined {
   const value = fieldOf(headers, 'retry-after');
   if (value === undefined) return undefined;
-  const ms = /^\d{1,9}$/.test(value) ? Number(value) * 1_000 : dateOf(value) - dateOf(fieldOf(headers, 'date'));
+  const ms = /^\d+$/.test(value) ? Number(value) * 1_000 : dateOf(value) - dateOf(fieldOf(headers, 'date'));
   return ms > 0 ? ms : undefined;
 }
 

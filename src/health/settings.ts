@@ -10,10 +10,14 @@ import {
 import type { HealthCheck } from './health-check.ts';
 import { type CheckCatalogue, type CheckOption, readCheck } from './index.ts';
 import type { CheckTimeouts, Intervals } from './intervals.ts';
+import { isTurnedOn, OF_CHECKS } from './option-needs.ts';
 import { type Observe, type ObserveSettings, type OnError, readObserveSettings } from './request-observer.ts';
 import type { InitState } from './rise-fall.ts';
 
-/** The options of a server that concern its health; they may stand in `defaultServer`. HAProxy's keywords of the same names. */
+/**
+ * The options of a server that concern its health; they may stand in `defaultServer`. HAProxy's keywords of the same names. One that
+ * would do nothing for its server is an error: those of checks without a `check`, and any of them beside `track`.
+ */
 export interface HealthOptions extends CheckTargetOptions {
   /** Whether and how the server is checked. Default: `false`. */
   readonly check?: CheckOption;
@@ -34,14 +38,14 @@ export interface HealthOptions extends CheckTargetOptions {
   readonly initState?: InitState;
   /**
    * Which outcomes of requests count as evidence, too: `'layer4'`, whether the server can be connected to; `'layer7'`, also
-   * how it answers. Only for a server with a `check`. Default: `'none'`. HAProxy: `observe`.
+   * how it answers. Needs a `check` other than an agent. Default: `'none'`. HAProxy: `observe`.
    */
   readonly observe?: Observe;
-  /** Errors of requests in a row that lead to `onError`, 1 and more. Default: 10. HAProxy: `error-limit`. */
+  /** Errors of requests in a row that lead to `onError`, 1 and more. Needs `observe`. Default: 10. HAProxy: `error-limit`. */
   readonly errorLimit?: number;
   /**
    * What they lead to: `'fastinter'`, a check soon; `'fail-check'`, also as if a check had failed; `'sudden-death'`, also so
-   * that one more failed check takes the server down; `'mark-down'`, the server is down. Default: `'fail-check'`. HAProxy:
+   * that one more failed check takes the server down; `'mark-down'`, the server is down. Needs `observe`. Default: `'fail-check'`. HAProxy:
    * `on-error`.
    */
   readonly onError?: OnError;
@@ -49,7 +53,7 @@ export interface HealthOptions extends CheckTargetOptions {
   readonly agentCheck?: boolean;
   /** Port of the agent, 1 to 65,535. Must be given with `agentCheck`. Default: none. HAProxy: `agent-port`. */
   readonly agentPort?: number;
-  /** Host name or IP address of the agent. Default: the server's. HAProxy: `agent-addr`. */
+  /** Host name or IP address of the agent. Default: `addr`, else the server's. HAProxy: `agent-addr`. */
   readonly agentAddr?: string;
   /** From the end of one question to the agent to the start of the next, 1 ms to 24.8 days. Default: `'2s'`. HAProxy: `agent-inter`. */
   readonly agentInter?: Duration;
@@ -61,6 +65,8 @@ export interface HealthOptions extends CheckTargetOptions {
 export interface AgentSettings {
   readonly check: HealthCheck;
   readonly interMs: number;
+  /** It is what `check` says, and not asked beside one. */
+  readonly inPlace?: boolean;
 }
 
 /** How a server is checked, from its options. */
@@ -106,7 +112,7 @@ export function readCheckSettings(read: OptionReader, catalogue: CheckCatalogue,
     fall: read.integer('fall', { default: 3, min: 1, max: 65_535 }),
     initState: read.oneOf('initState', INIT_STATES, { default: 'none' }),
     ...readObserveSettings(read),
-    agent: check?.asksAgent ? { check, interMs } : agent,
+    agent: check?.asksAgent ? { check, interMs, inPlace: true } : agent,
   };
 }
 
@@ -133,7 +139,7 @@ export const TRACKING: Pick<CheckSettings, 'check' | 'agent' | 'initState' | 'ob
 
 /** Refuses what cannot stand beside `track`. @param own the options of the server itself, without defaults */
 export function refuseBesideTrack(own: OptionReader): void {
-  for (const key of ['check', 'agentCheck', 'initState'])
-    if (own.has(key) && own.any(key) !== false)
+  for (const key of OF_CHECKS)
+    if (isTurnedOn(own, key))
       own.reject(key, "cannot stand beside 'track': the server follows the state of the one it tracks");
 }

@@ -49,28 +49,42 @@ export class StepFault extends Error {
   }
 }
 
-/** One run of a check: what its functions may know, and how they are asked. */
-export class StepRun {
-  readonly vars: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-  readonly #context: StepContext;
-  readonly #report: Probe['report'];
-  #answer: (() => StepAnswer) | undefined;
+/** Who has the last answer of a run. */
+export interface AnswerSource {
+  /** As far as it has come. */
+  readonly lastAnswer: StepAnswer;
+}
 
-  constructor({ server, report }: Pick<Probe, 'server' | 'report'>) {
-    const answer = (): StepAnswer | undefined => this.#answer?.();
-    this.#report = report;
-    this.#context = {
-      server,
+/** One run of a check: what its functions may know, and how they are asked. Most checks have none, and pay for none. */
+export class StepRun {
+  readonly #probe: Pick<Probe, 'server' | 'report'>;
+  #vars: Record<string, unknown> | undefined;
+  #context: StepContext | undefined;
+  #answer: AnswerSource | undefined;
+
+  constructor(probe: Pick<Probe, 'server' | 'report'>) {
+    this.#probe = probe;
+  }
+
+  get vars(): Record<string, unknown> {
+    this.#vars ??= Object.create(null) as Record<string, unknown>;
+    return this.#vars;
+  }
+
+  /** From now on this has the last answer. */
+  hear(answer: AnswerSource): void {
+    this.#answer = answer;
+  }
+
+  #contextOf(): StepContext {
+    const answer = (): StepAnswer | undefined => this.#answer?.lastAnswer;
+    return {
+      server: this.#probe.server,
       vars: this.vars,
       get answer() {
         return answer();
       },
     };
-  }
-
-  /** From now on this is the last answer. */
-  hear(answer: () => StepAnswer): void {
-    this.#answer = answer;
   }
 
   /**
@@ -81,6 +95,7 @@ export class StepRun {
   ask<T>({ path, name, call }: Asked, allowed: string, parse: (value: unknown) => T | undefined): T {
     let error: unknown;
     try {
+      this.#context ??= this.#contextOf();
       const given: unknown = atOnce(call(this.#context));
       const parsed = parse(given);
       if (parsed !== undefined) return parsed;
@@ -88,7 +103,7 @@ export class StepRun {
     } catch (thrown) {
       error = thrown;
     }
-    this.#report?.(path, error);
+    this.#probe.report?.(path, error);
     throw new StepFault(`the function '${name}' failed: ${oneLine(messageOf(error, 'an error without words'))}`);
   }
 }

@@ -5,7 +5,7 @@ import type { CheckCode, CheckResult, HealthCheck } from './health-check.ts';
 import { asHexBytes } from './patterns.ts';
 import type { ProbeConnection } from './probe-connection.ts';
 import { type Conversation, PROCEED, runStages, type Stage } from './stages.ts';
-import type { StepRun } from './step-run.ts';
+import type { AnswerSource, StepAnswer, StepRun } from './step-run.ts';
 import { resultOf } from './step-status.ts';
 import { askedAt, bytesOf, type StepBytes } from './step-texts.ts';
 import {
@@ -92,7 +92,7 @@ function stageOf(connection: ConnectionSteps<Exchange>, last: boolean): Stage {
  * Says and hears what the steps over one connection say. Keeps the first 16 KiB of an answer, until the next is asked for.
  * @see HAProxy tcpcheck.c:tcpcheck_main
  */
-class TcpConversation implements Conversation {
+class TcpConversation implements Conversation, AnswerSource {
   readonly #connection: ConnectionSteps<Exchange>;
   readonly #last: boolean;
   readonly #run: StepRun;
@@ -217,9 +217,13 @@ class TcpConversation implements Conversation {
     return resultOf(expect.error, words ?? `${expect.not ? 'unwanted' : 'no'} match in ${excerpt(answer)}`);
   }
 
+  get lastAnswer(): StepAnswer {
+    return { status: undefined, headers: {}, body: Buffer.from(this.#answer.bytes) };
+  }
+
   /** What functions see as the last answer is what comes over this connection. */
   #hear(): void {
-    this.#run.hear(() => ({ status: undefined, headers: {}, body: Buffer.from(this.#answer.bytes) }));
+    this.#run.hear(this);
   }
 
   /** The last step decides, but for those with variables. */

@@ -34,9 +34,12 @@ export function afterResult(
   return result.result === 'conditional' ? 'stopping' : upState(server);
 }
 
-/** A 404 that means: no new work. A server that is down must answer better than that to come up. */
+/**
+ * A 404 that means: no new work, whatever else was expected. A server that is down must answer better than that to come up.
+ * The status of a program or function is its own.
+ */
 export function isIn404({ server, settings }: MonitoredServer, { status, code }: CheckResult): boolean {
-  return settings.disableOn404 && status === 404 && code.startsWith('L7') && server.operational !== 'stopped';
+  return settings.disableOn404 && status === 404 && !code.startsWith('PROC') && server.operational !== 'stopped';
 }
 
 /** A result as a reason. */

@@ -1,6 +1,7 @@
 import { OptionReader } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
 import { COOKIE_FLAGS, COOKIE_MODES, type CookieFlag, type CookieMode, fromCookiePhrase } from './cookie-phrase.ts';
+import { COOKIE_HINTS } from './option-hints.ts';
 import { CookieSigner } from './signed-cookie.ts';
 
 /** Keys that sign cookies: texts (as UTF-8) or bytes, each of at least 16 bytes. */
@@ -109,7 +110,7 @@ function readSettings(read: OptionReader, value: unknown, dynamicKey: string | u
   const attributes = readAttributes(options, flags);
   const sign = options.object('sign');
   const keys = options.has('sign') ? readKeys(sign) : undefined;
-  options.rejectUnknown();
+  options.rejectUnknown(COOKIE_HINTS);
   if (read.faults.length === before) {
     if (mode === 'rewrite' && flags.indirect) options.reject('indirect', "does not go with 'rewrite'");
     if (flags.preserve && mode !== 'insert' && !flags.indirect)

@@ -1,10 +1,11 @@
 import { atOnce } from '../core/at-once.ts';
 import { ConfigError } from '../core/errors.ts';
 import { show } from '../core/options.ts';
+import type { Column } from './entry-data.ts';
 import { type EntryStore, NONE } from './entry-store.ts';
 import { type DataNames, snapshot } from './entry-view.ts';
 import type { KeyFormat } from './stick-key.ts';
-import type { StickComparison, StickFilter } from './table.ts';
+import type { ArrayName, CounterName, DatumName, RateName, StickComparison, StickEntry, StickFilter } from './table.ts';
 
 /** Whether the entry of a slot is chosen. What a user's function throws comes out of it. */
 export type SlotFilter = (slot: number, now: number) => boolean;
@@ -28,6 +29,31 @@ export function slotFilter(
   if (filter === undefined) return () => true;
   if (typeof filter === 'function')
     return (slot, now) => slot !== NONE && Boolean(atOnce(filter(snapshot(store, names, format, slot, now))));
+  const { column, holds } = readComparison(filter, names);
+  return (slot, now) => holds(column.read(slot, now));
+}
+
+/** As `slotFilter`, for entries that lie elsewhere. @throws {ConfigError} */
+export function entryFilter(filter: StickFilter | undefined, names: DataNames): (entry: StickEntry) => boolean {
+  if (filter === undefined) return () => true;
+  if (typeof filter === 'function') return (entry) => Boolean(atOnce(filter(entry)));
+  const { column, holds } = readComparison(filter, names);
+  return (entry) => holds(datumOf(entry, column.name));
+}
+
+/** `gpc[1]` is the second of `gpc`. */
+function datumOf(entry: StickEntry, datum: DatumName): number {
+  const [, array, index] = /^(\w+)\[(\d+)\]$/.exec(datum) ?? [];
+  if (array === undefined) return entry[datum as CounterName | RateName] as number;
+  return (entry[array as ArrayName] as readonly number[])[Number(index)] as number;
+}
+
+interface Comparison {
+  readonly column: Column;
+  readonly holds: (value: number) => boolean;
+}
+
+function readComparison(filter: StickComparison, names: DataNames): Comparison {
   const { data, op, value } = (typeof filter === 'object' && filter) || ({} as Partial<StickComparison>);
   const column = typeof data === 'string' ? names.column(data) : undefined;
   const compare = typeof op === 'string' && Object.hasOwn(OPERATORS, op) ? OPERATORS[op] : undefined;
@@ -37,7 +63,7 @@ export function slotFilter(
     throw wrong('filter.op', op, `${show(op)} is not allowed; allowed: ${Object.keys(OPERATORS).join(', ')}`);
   if (typeof value !== 'number' || Number.isNaN(value))
     throw wrong('filter.value', value, `${show(value)} is not allowed; allowed: a number`);
-  return (slot, now) => compare(column.read(slot, now), value);
+  return { column, holds: (stored) => compare(stored, value) };
 }
 
 function wrong(path: string, value: unknown, message: string): ConfigError {

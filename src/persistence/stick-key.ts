@@ -1,8 +1,10 @@
 import { isIPv6 } from 'node:net';
 import type { RequestContext } from '../core/context.ts';
+import type { ConfigFault } from '../core/errors.ts';
 import { ipv6Bytes } from '../core/ip-address.ts';
+import { show } from '../core/options.ts';
 import { formatAddress } from '../samples/canonical-address.ts';
-import { asAddress, asBinary, asInteger, asText, byteText, integerOfText } from '../samples/casts.ts';
+import { asAddress, asBinary, asInteger, asText, byteText, wholeInteger } from '../samples/casts.ts';
 import type { Sample } from '../samples/sample.ts';
 import type { StickKey, StickKeyType } from './table.ts';
 
@@ -20,6 +22,11 @@ export interface KeyFormat {
   show(key: StoredKey): string | number | Uint8Array;
   /** What `read` takes, in words. */
   readonly allowed: string;
+}
+
+/** What an operator is told of a key that the table has no entry for. */
+export function keyFault(key: unknown, { allowed }: KeyFormat): ConfigFault {
+  return { path: 'key', value: key, message: `${show(key)} is not allowed; allowed: ${allowed}` };
 }
 
 /** @param len bytes of a text or a block */
@@ -80,6 +87,7 @@ const SCRATCH = Buffer.alloc(1_024);
 
 const MAPPED = '::ffff:';
 const MAPPED_BYTES = `${'\0'.repeat(10)}\xff\xff`;
+const COMPATIBLE_BYTES = '\0'.repeat(12);
 const [ZERO, NINE, DOT] = [48, 57, 46];
 
 function readIpv4(key: StickKey): number | undefined {
@@ -113,9 +121,15 @@ function ipv4Of(text: string, start: number): number | undefined {
   return dots === 3 && digits > 0 ? (bits << 8) | byte : undefined;
 }
 
-/** The mapped IPv4 address of 16 bytes, if they are one. */
+/**
+ * The IPv4 address in 16 bytes: a mapped one, a compatible one, or that of 6to4.
+ * @see HAProxy tools.c:v6tov4
+ */
 function ipv4In(bytes: string | undefined): number | undefined {
-  return bytes?.startsWith(MAPPED_BYTES) ? Buffer.from(bytes, 'latin1').readInt32BE(12) : undefined;
+  if (bytes === undefined) return undefined;
+  if (bytes.startsWith(MAPPED_BYTES) || bytes.startsWith(COMPATIBLE_BYTES))
+    return Buffer.from(bytes, 'latin1').readInt32BE(12);
+  return bytes.startsWith('\x20\x02') ? Buffer.from(bytes, 'latin1').readInt32BE(2) : undefined;
 }
 
 function readIpv6(key: StickKey): string | undefined {
@@ -140,7 +154,7 @@ function isInteger(key: unknown): key is number | bigint {
 
 /** The lowest 32 bits. HAProxy: smp_to_stkey. */
 function readInteger(key: StickKey): number | undefined {
-  const value = typeof key === 'string' ? integerOfText(key) : key;
+  const value = typeof key === 'string' ? wholeInteger(key) : key;
   if (typeof value === 'bigint') return Number(BigInt.asIntN(32, value));
   return isInteger(value) ? Number(value) | 0 : undefined;
 }

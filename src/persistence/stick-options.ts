@@ -8,6 +8,7 @@ import {
   type SampleFunction,
   type SampleOption,
 } from '../samples/index.ts';
+import { STICK_HINTS } from './option-hints.ts';
 import { keySample } from './stick-key.ts';
 import { readStickTable, type StickTableOptions } from './stick-table-options.ts';
 import type { StickKeyType, Table } from './table.ts';
@@ -185,7 +186,7 @@ export function readKey(
 
 /** Reads `stick`. */
 export function readStick(read: OptionReader, tables: TableSources): readonly StickSettings[] {
-  const list = read.list('stick', 'an array of rules') ?? [];
+  const list = read.list('stick', "an array of rules: ['on src']") ?? [];
   const rules = list.map((raw, index) => readRule(raw, `${read.pathOf('stick')}[${index}]`, read, tables));
   return rules.filter((rule) => rule !== undefined);
 }
@@ -210,7 +211,7 @@ function readRule(
   if (!kind) faults.push({ path, value: raw, message: `says not what to do; allowed: ${NAMES.join(', ')}` });
   const condition = rule.function<(context: RequestContext) => boolean>('if');
   const table = readTableRef(rule, tables);
-  rule.rejectUnknown();
+  rule.rejectUnknown(STICK_HINTS);
   if (!kind || table === undefined || faults.length > before) return undefined;
   const key = readKey(rule, kind, typeOf(tables, table), KINDS[kind].ofResponse ? OF_RESPONSE : FETCHES);
   if (key === undefined) return undefined;

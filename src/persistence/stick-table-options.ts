@@ -1,5 +1,6 @@
 import { OptionReader, show } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
+import { STICK_TABLE_HINTS } from './option-hints.ts';
 import { readStoredData, type StoredDataWord, type StoredDatum, wordsOf } from './stored-data.ts';
 import type { StickKeyType } from './table.ts';
 
@@ -79,7 +80,7 @@ export function readStickTable(read: OptionReader): ResolvedTable {
     nopurge: read.boolean('nopurge', { default: false }),
     data: readStore(read),
   };
-  read.rejectUnknown();
+  read.rejectUnknown(STICK_TABLE_HINTS);
   return resolved;
 }
 

@@ -1,11 +1,10 @@
 import { type Environment, systemEnvironment } from '../core/environment.ts';
-import { show } from '../core/options.ts';
 import { readChange } from './entry-change.ts';
 import { type SlotFilter, slotFilter } from './entry-filter.ts';
 import { EntryStore, NONE } from './entry-store.ts';
 import { EntryTracking, type Events, eventsOf } from './entry-tracking.ts';
 import { DataNames, snapshot, viewOf } from './entry-view.ts';
-import { type KeyFormat, keyFormat, type StoredKey } from './stick-key.ts';
+import { type KeyFormat, keyFault, keyFormat, type StoredKey } from './stick-key.ts';
 import { type ResolvedTable, resolveStickTable, type StickTableOptions } from './stick-table-options.ts';
 import type {
   StickChange,
@@ -95,11 +94,7 @@ export class StickTable implements Table {
    */
   set(key: StickKey, change: StickChange = {}): StickEntry | undefined {
     const stored = this.#format.read(key);
-    const faults =
-      stored === undefined
-        ? [{ path: 'key', value: key, message: `${show(key)} is not allowed; allowed: ${this.#format.allowed}` }]
-        : [];
-    const read = readChange(change, this.#names, faults);
+    const read = readChange(change, this.#names, stored === undefined ? [keyFault(key, this.#format)] : []);
     if (stored === undefined) return undefined;
     const now = this.#store.now();
     const slot = this.#store.useOrMake(stored, now);

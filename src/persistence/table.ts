@@ -125,9 +125,16 @@ export interface RequestTable {
   /**
    * Makes a key stick to a server. HAProxy: `stick store-request`.
    * @param known the server that `lookup` gave before: where several processes share a table, whoever knows no better than
-   * that does not take the place of a choice that another one has made meanwhile
+   * that does not take the place of a choice that another one has made meanwhile; `null`: nobody has looked, and this server
+   * takes the place of any
    */
-  store(key: StickKey, server: string, known?: string): void;
+  store(key: StickKey, server: string, known?: string | null): void;
+  /**
+   * As `store`, before a request goes to the server that was chosen for it, so that the next one finds it whatever process it
+   * comes to. The pool waits at most for `timeout.stick`.
+   * @returns the server that the key sticks to then: that of whoever was first; `undefined`: there is nothing to wait for
+   */
+  claim?(key: StickKey, server: string, known?: string): Promise<string | undefined> | undefined;
   /**
    * Tracks an entry, which is made if need be: `conn_cnt`, `conn_rate`, `conn_cur`. HAProxy: `http-request track-sc0`.
    * @returns `undefined`: no such key, or no room

@@ -68,8 +68,33 @@ function placed(
   const place = placeFor(core, request.context, request.avoid, seeker);
   if (place instanceof RequestQueue) {
     if (!core.admission.full) return new Acquisition(core, request, seeker, place, lend).lease;
-  } else if (!(place instanceof EvenkeelError)) return lend(slotOf(core, place, seeker));
+  } else if (!(place instanceof EvenkeelError)) return lent(core, request, seeker, place, lend);
   throw left(core, place instanceof EvenkeelError ? place : new EvenkeelError('EK_QUEUE_FULL'));
+}
+
+/** A lease on a server, once tables that processes share agree to it, or on the one that they name. */
+function lent(
+  core: PoolCore,
+  request: AcquireRequest,
+  seeker: LeaseSeeker,
+  server: BackendServer,
+  lend: (slot: LeaseSlot) => Lease,
+): Lease | Promise<Lease> {
+  const { signal, avoid } = request;
+  const agreed = seeker.bond?.stores.length
+    ? core.persistence?.agree(server, seeker, named(core.balancer.servers, avoid))
+    : undefined;
+  if (!agreed) return lend(slotOf(core, server, seeker));
+  core.take(server);
+  return agreed.then((other) => {
+    const isOver = signal?.aborted || core.closed;
+    if (other === server && server.acceptsPersistent && !isOver) return lend(slotOf(core, server, seeker, true));
+    core.giveBack(server);
+    if (signal?.aborted) throw left(core, aborted(signal));
+    if (core.closed) throw left(core, new EvenkeelError('EK_CLOSED'));
+    seeker.bond?.bindTo(other, 'stick');
+    return placed(core, request, seeker, lend);
+  });
 }
 
 /** It waits for nothing any more, and gets nothing. */
@@ -79,9 +104,10 @@ function left(core: PoolCore, error: EvenkeelError): EvenkeelError {
   return error;
 }
 
-/** Takes a slot of the server, and has tables told of it. */
-function slotOf(core: PoolCore, server: BackendServer, seeker: LeaseSeeker): LeaseSlot {
+/** Takes a slot of the server, unless that was done before, and has tables told of it. */
+function slotOf(core: PoolCore, server: BackendServer, seeker: LeaseSeeker, isTaken = false): LeaseSlot {
   if (seeker.bond) core.persistence?.store(server, seeker.bond, undefined);
+  if (!isTaken) core.take(server);
   return new LeaseSlot(core, server, seeker);
 }
 
@@ -124,7 +150,7 @@ class Acquisition implements Queued, Abortable {
   readonly #seeker: LeaseSeeker;
   readonly #waiter: Waiter;
   readonly #lend: (slot: LeaseSlot) => Lease;
-  readonly #resolve: (lease: Lease) => void;
+  readonly #resolve: (lease: Lease | Promise<Lease>) => void;
   readonly #reject: (error: EvenkeelError) => void;
 
   constructor(
@@ -157,7 +183,7 @@ class Acquisition implements Queued, Abortable {
 
   onTurn(server: BackendServer): void {
     this.#forget();
-    this.#resolve(this.#lend(slotOf(this.#core, server, this.#seeker)));
+    this.#resolve(lent(this.#core, this.#request, this.#seeker, server, this.#lend));
   }
 
   onRefused(error: EvenkeelError): void {

@@ -61,6 +61,15 @@ export abstract class BoundExchange extends Reception implements Seeker {
     this.findPlace();
   }
 
+  /** Servers that have had a part in it. */
+  abstract get servers(): readonly BackendServer[];
+
+  /** Tables that processes share agree to the server that balancing has found, or name another; `undefined`: nobody is asked. */
+  protected agreed(server: BackendServer): Promise<BackendServer> | undefined {
+    if (!this.bond?.stores.length) return undefined;
+    return this.core.persistence?.agree(server, this, this.servers);
+  }
+
   /** A server answers: tables are told. */
   protected storeIn(server: BackendServer, { status, headers }: MutableHead): void {
     const { bond } = this;

@@ -13,7 +13,7 @@ import type { Place } from './request-queue.ts';
 import { decideRetry, type FailedAttempt, goesElsewhere, type RetryDecision, turnAroundMs } from './retry-policy.ts';
 import type { Ruling } from './rule-answers.ts';
 import { redirectToServer } from './rule-redirect.ts';
-import { overdue, withRemaining } from './total-limit.ts';
+import { overdue } from './total-limit.ts';
 
 type Failed = Extract<Outcome, { kind: 'failed' }>;
 type Discarded = Extract<Outcome, { kind: 'discarded' }>;
@@ -121,15 +121,8 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     return !this.#server ? 'R' : this.connectedAt === 0 ? 'C' : 'H';
   }
 
-  /** Tells the server of the next attempt how much time is left. */
-  tellDeadline(now: number): void {
-    const { deadlineHeader } = this.core.options;
-    if (this.total && deadlineHeader !== undefined)
-      this.headers = withRemaining(this.headers, deadlineHeader, this.total.deadline - now);
-  }
-
   /** Servers that have had a part in it, the present one last. */
-  get servers(): readonly BackendServer[] {
+  override get servers(): readonly BackendServer[] {
     return [...(this.#tried ?? []), ...(this.#server ? [this.#server] : [])];
   }
 
@@ -164,7 +157,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   #carry(server: BackendServer, fresh: boolean): void {
     const previous = this.#server;
     if (this.#holdsSlot) server.counters.stot++;
-    else this.core.take(server);
+    else this.takeSlot(server);
     if (!previous) this.core.retryBudget?.request(this.startedAt);
     else if (previous === server) {
       if (!fresh) server.counters.wretr++;
@@ -313,7 +306,6 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
       this.#pauseIf(refused, () => this.#carry(server, false));
       return;
     }
-    this.binding = 'none';
     this.releaseSlot();
     this.#leave(server);
     const alone = balancer.activeCount <= 1;
@@ -321,6 +313,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   }
 
   #chooseAgain(): Place {
+    this.binding = 'none';
     const isLast = this.#retries === this.core.options.retry.retries;
     return this.core.choice.again(this, this, this.#tried ?? [], isLast && this.#onlyRefused);
   }
@@ -355,6 +348,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
   }
 
   protected releaseSlot(): void {
+    this.endReservation();
     if (!this.#holdsSlot || !this.#server) return;
     this.#holdsSlot = false;
     this.core.free(this.#server);

@@ -1,4 +1,4 @@
-import { inWords } from '../health/health-check.ts';
+import { describe } from '../health/health-check.ts';
 import type { Monitor } from '../health/monitor.ts';
 import type { MonitorEvents } from '../health/monitor-events.ts';
 import type { OutlierEvents } from '../health/outliers.ts';
@@ -40,13 +40,13 @@ export function monitorEvents(core: PoolCore, monitor: () => Monitor, onDecided:
       else if (from === 'maint') core.markedUp(server as BackendServer);
     },
     onCheck(server, result, durationMs, byAgent) {
-      const { code, status, description } = result;
+      const { code, status } = result;
       core.emit('server:check', {
         server: server.name,
         result: result.result,
         code,
         status,
-        description: description || inWords(result),
+        description: describe(result),
         durationMs,
         agent: byAgent,
       });
@@ -64,6 +64,7 @@ export function outlierEvents(core: PoolCore): OutlierEvents {
   return {
     onChange: (server) => core.ejectionChanged(server as BackendServer),
     onEjected: (server, ejection) => core.emit('server:ejected', { server: server.name, ...ejection }),
+    onHalfOpen: (server) => core.emit('server:half-open', { server: server.name }),
     onRestored: (server) => core.emit('server:restored', { server: server.name }),
   };
 }

@@ -32,12 +32,11 @@ export class LeaseSlot {
   #released = false;
   listIndex = -1;
 
-  /** Whoever asked for it is part of the pool's load already; `free` ends that. */
+  /** Whoever asked for it has taken the slot, and is part of the pool's load; `free` ends both. */
   constructor(core: PoolCore, server: BackendServer, seeker: LeaseSeeker) {
     this.#core = core;
     this.server = server;
     this.#seeker = seeker;
-    core.take(server);
     this.#takenAt = core.balancer.observes || core.outliers ? core.environment.now() : 0;
     core.leases.add(this);
   }

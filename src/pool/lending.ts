@@ -1,7 +1,7 @@
 import type { ConnectionPool } from '../connections/connection-pool.ts';
 import type { DialTarget } from '../connections/dial.ts';
 import type { Environment } from '../core/environment.ts';
-import type { ConnectionHandler, Http1Connection } from '../forward/http1-connection.ts';
+import type { Http1Connection } from '../forward/http1-connection.ts';
 import { connectionKey } from '../forward/kept-connection.ts';
 import type { Borrower, LentConnection } from '../health/lent-probe.ts';
 
@@ -30,21 +30,12 @@ class Loan implements LentConnection {
     this.#environment = environment;
   }
 
+  get received(): boolean {
+    return this.#connection.received;
+  }
+
   ask(method: string, request: Buffer, borrower: Borrower): void {
-    const handler: ConnectionHandler = {
-      onConnect() {},
-      onDrain() {},
-      onInterim: (head) => borrower.onInterim(head),
-      onWhole: (head, body) => borrower.onWhole(head, body),
-      onHead: (head) => borrower.onHead(head),
-      onBody: (buffer, start, end) => borrower.onBody(buffer, start, end),
-      onEnd: (trailers) => borrower.onEnd(trailers),
-      onBad: (reason) => borrower.onBad(reason),
-      onPause: () => borrower.onPieces(false),
-      onComplete: (excess) => borrower.onPieces(excess === undefined),
-      onClosed: () => borrower.onGone(this.#connection.received),
-    };
-    this.#connection.serve(handler, method);
+    this.#connection.serve(borrower, method);
     this.#connection.socket.write(request);
   }
 

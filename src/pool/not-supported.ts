@@ -1,21 +1,25 @@
 /** Pool options that HAProxy has and we have not, with the words of its manual. */
-export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = Object.fromEntries(
-  [
-    ...['maxKeepAliveQueue', 'preferLastServer', 'abortonclose'],
-    ...['logHealthChecks', 'httpCheck', 'tcpCheck', 'originalto', 'httpSendNameHeader', 'source', 'uniqueIdFormat'],
-    ...[
-      'mode',
-      'compression',
-      'cacheUse',
-      'filter',
-      'acl',
-      'emailAlert',
-      'httpBufferRequest',
-      'loadServerStateFromFile',
-      'serverTemplate',
-    ],
-  ].map((key) => [key, `not supported (HAProxy: ${keyword(key)})`]),
-);
+export const NOT_SUPPORTED_BY_POOL: Readonly<Record<string, string>> = {
+  httpCheck: "not supported (HAProxy: http-check): its rules are options of a check: { type: 'http', … }",
+  tcpCheck: 'not supported (HAProxy: tcp-check): its rules are the steps of a check: { steps: [ … ] }',
+  ...Object.fromEntries(
+    [
+      ...['maxKeepAliveQueue', 'preferLastServer', 'abortonclose'],
+      ...['logHealthChecks', 'originalto', 'httpSendNameHeader', 'source', 'uniqueIdFormat'],
+      ...[
+        'mode',
+        'compression',
+        'cacheUse',
+        'filter',
+        'acl',
+        'emailAlert',
+        'httpBufferRequest',
+        'loadServerStateFromFile',
+        'serverTemplate',
+      ],
+    ].map((key) => [key, `not supported (HAProxy: ${keyword(key)})`]),
+  ),
+};
 
 /** Server options that HAProxy has and we have not. */
 export const NOT_SUPPORTED_BY_SERVER: Readonly<Record<string, string>> = Object.fromEntries(

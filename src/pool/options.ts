@@ -47,7 +47,7 @@ export interface DefaultServerOptions extends HealthOptions, TlsOptions {
   readonly cookie?: string;
   /** Sends clients here themselves: GET and HEAD are answered with 302, and this before their target as the `Location`; `/` puts nothing there. Default: none. HAProxy: `redir`. */
   readonly redir?: string;
-  /** Stick tables are not told of it: clients that it served are balanced anew. Default: false. HAProxy: `non-stick`. */
+  /** Stick tables are not told of it: clients that it served are balanced anew. Needs the pool's `stick`. Default: false. HAProxy: `non-stick`. */
   readonly nonStick?: boolean;
   /** What its place among hashes is made from. Default: the pool's. HAProxy: `hash-key`. */
   readonly hashKey?: HashKey;
@@ -150,11 +150,11 @@ export interface PoolOptions<R = unknown> {
   readonly cookie?: CookieOption;
   /** The key of `dynamic` cookies: the same at every pool that shares them. HAProxy: `dynamic-cookie-key`. */
   readonly dynamicCookieKey?: string;
-  /** Sends clients to the server of their cookie even if it is down; only its failure sends them elsewhere. Default: false. HAProxy: `option persist`. */
+  /** Sends clients to the server of their cookie even if it is down; only its failure sends them elsewhere. Needs `cookie`, `stick` or `useServer`. Default: false. HAProxy: `option persist`. */
   readonly persist?: boolean;
-  /** Where it returns true, a request goes to the server that it belongs to even if that is down, and to no other. Default: none. HAProxy: `force-persist`. */
+  /** Where it returns true, a request goes to the server that it belongs to even if that is down, and to no other. Needs `cookie`, `stick` or `useServer`. Default: none. HAProxy: `force-persist`. */
   readonly forcePersist?: (context: RequestContext<R>) => boolean;
-  /** Where it returns true, a request's cookie is not looked at, and none is set. `forcePersist` goes before it. Default: none. HAProxy: `ignore-persist`. */
+  /** Where it returns true, a request's cookie is not looked at, and none is set. `forcePersist` goes before it. Needs `cookie`. Default: none. HAProxy: `ignore-persist`. */
   readonly ignorePersist?: (context: RequestContext<R>) => boolean;
   /** Answers 502 in place of a response that sets a cookie and that a cache might keep. Default: false. HAProxy: `option checkcache`. */
   readonly checkcache?: boolean;
@@ -180,13 +180,13 @@ export interface PoolOptions<R = unknown> {
   readonly priority?: (context: RequestContext<R>) => Priority;
   /** Picks to skip at the start, so that many processes do not all begin with the first server. Default: 0. Range: 0..65535. */
   readonly startOffset?: number;
-  /** Checks by name, for `check: 'name'`. HAProxy: `healthcheck` sections. */
+  /** Checks by name, for `check: 'name'`; where there are servers, one of them must be used. HAProxy: `healthcheck` sections. */
   readonly healthchecks?: HealthchecksOption;
   /** Lets checks run programs: `check: { type: 'external', … }`. Default: false. HAProxy: `external-check` of the section `global`. */
   readonly externalCheck?: boolean;
-  /** The HTTP check of every server with `check: true`. HAProxy: `option httpchk`. */
+  /** The HTTP check of every server with `check: true`, of which there must be one where there are servers. HAProxy: `option httpchk`. */
   readonly httpchk?: HttpchkOption;
-  /** A check of a server that is up answered by 404 means that it takes no new work. Default: false. HAProxy: `http-check disable-on-404`. */
+  /** A check of a server that is up answered by 404 means that it takes no new work. Needs a check over HTTP. Default: false. HAProxy: `http-check disable-on-404`. */
   readonly disableOn404?: boolean;
   /** How much shorter or longer than told the intervals between checks may be, in percent, 0..50. Default: 0. HAProxy: `spread-checks`. */
   readonly spreadChecks?: number;

@@ -8,6 +8,7 @@ import { dynamicCookie } from '../persistence/dynamic-cookie.ts';
 import type { StickResponseContext } from '../persistence/stick-options.ts';
 import { type Patience, type PendingStore, StickRules, type StickVisit } from '../persistence/stick-rules.ts';
 import type { BackendServer } from './backend-server.ts';
+import type { Seeker } from './choice.ts';
 import type { PoolTables } from './pool-tables.ts';
 import type { ResolvedPool } from './resolve-options.ts';
 
@@ -154,6 +155,25 @@ export class Persistence {
     this.#stick?.peek(context, bond);
   }
 
+  /**
+   * Has tables that processes share agree to the server that balancing has found for a request.
+   * @param tried servers that have failed it
+   * @returns the one to use, at most after `timeout.stick`; `undefined`: there is nothing to wait for
+   */
+  agree(
+    server: BackendServer,
+    { bond, binding }: Pick<Seeker, 'bond' | 'binding'>,
+    tried: readonly BackendServer[],
+  ): Promise<BackendServer> | undefined {
+    if (!this.#stick || binding !== 'none' || server.nonStick) return undefined;
+    if (!bond || bond.forced) return undefined;
+    const mayUse = (name: string): boolean => {
+      const other = this.find(name);
+      return other !== undefined && this.accepts(other, bond) && !tried.includes(other);
+    };
+    return this.#stick.agree(server.name, bond, mayUse, this.#patience())?.then((name) => this.find(name) ?? server);
+  }
+
   /** A server answers a request, or work begins on it: tables are told. @param responseOf called where rules read responses */
   store(server: BackendServer, bond: Bond, responseOf: (() => StickResponseContext) | undefined): void {
     const stick = this.#stick;
@@ -168,7 +188,7 @@ export class Persistence {
     return (found) =>
       new Promise((resolve) => {
         const late = environment.setTimer(() => resolve(undefined), Math.max(0, until - environment.now()), true);
-        found
+        Promise.resolve(found)
           .catch(() => undefined)
           .then((server) => {
             late.cancel();

@@ -234,6 +234,12 @@ export class PoolCore {
     this.tell();
   }
 
+  /** Gives back a slot that was taken for nothing. */
+  giveBack(server: BackendServer): void {
+    server.counters.stot--;
+    this.free(server);
+  }
+
   /** A request has come. */
   entered(dispatch: HttpDispatch): void {
     this.exchanges.add(dispatch);

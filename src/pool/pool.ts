@@ -16,6 +16,7 @@ import { ConfigError, EvenkeelError } from '../core/errors.ts';
 import { EVENT_NAMES } from '../core/event-names.ts';
 import type { PoolEvents } from '../core/events.ts';
 import { type Arrival, type ClientRequest, type ClientResponse, requestHandlers } from '../core/exchange.ts';
+import { GuardedEmitter } from '../core/guarded-emitter.ts';
 import { OptionReader } from '../core/options.ts';
 import { type Duration, parseDuration } from '../core/units.ts';
 import { Monitor } from '../health/monitor.ts';
@@ -38,7 +39,6 @@ import {
 } from './call-options.ts';
 import { HttpDispatch } from './dispatch.ts';
 import { type Explanation, explain } from './explain.ts';
-import { GuardedEmitter } from './guarded-emitter.ts';
 import { monitorEvents } from './health-reports.ts';
 import { declaredIds, freeFrom, refuseTwins } from './identities.ts';
 import { Lease, type LeaseSlot } from './lease.ts';

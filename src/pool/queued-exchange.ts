@@ -9,6 +9,8 @@ export abstract class QueuedExchange extends BoundExchange implements Queued {
   /** Time it has waited so far. */
   protected queuedMs = 0;
   #waiter: Waiter | undefined = undefined;
+  /** It holds a slot of this server until tables have agreed to it. */
+  #reserved: BackendServer | undefined = undefined;
 
   /** Takes a slot of the server and sends the request there. */
   protected abstract carry(server: BackendServer): void;
@@ -25,7 +27,7 @@ export abstract class QueuedExchange extends BoundExchange implements Queued {
     if (this.over) return; // a function of the user's that was asked for the place has ended it
     if (place instanceof EvenkeelError) this.fail(place);
     else if (place instanceof RequestQueue) this.#wait(place);
-    else this.carry(place);
+    else this.#agree(place);
   }
 
   onTurn(server: BackendServer): void {
@@ -35,7 +37,7 @@ export abstract class QueuedExchange extends BoundExchange implements Queued {
       return;
     }
     this.#stopWaiting();
-    this.carry(server);
+    this.#agree(server);
   }
 
   onRefused(error: EvenkeelError): void {
@@ -49,6 +51,43 @@ export abstract class QueuedExchange extends BoundExchange implements Queued {
     this.core.admission.leave(this.#waiter);
     this.#stopWaiting();
     return true;
+  }
+
+  /** To the server, or to where its client belongs by what tables say. */
+  #agree(server: BackendServer): void {
+    const agreed = server.redir !== undefined && this.redirectable ? undefined : this.agreed(server);
+    if (!agreed) {
+      this.carry(server);
+      return;
+    }
+    this.core.take(server);
+    this.#reserved = server;
+    this.awaitsTable = true;
+    agreed.then((other) => {
+      this.awaitsTable = false;
+      if (this.over) return;
+      if (other === server && server.acceptsPersistent) {
+        this.carry(server);
+        return;
+      }
+      this.endReservation();
+      if (other !== server) this.bond?.bindTo(other, 'stick');
+      this.go(other === server ? this.chooseAnew() : this.core.choice.first(this, this));
+    });
+  }
+
+  /** Takes a slot of a server, unless it has it already. */
+  protected takeSlot(server: BackendServer): void {
+    if (this.#reserved === server) this.#reserved = undefined;
+    else this.core.take(server);
+  }
+
+  /** Gives back a slot of which nothing comes. */
+  protected endReservation(): void {
+    const server = this.#reserved;
+    if (!server) return;
+    this.#reserved = undefined;
+    this.core.giveBack(server);
   }
 
   #wait(queue: RequestQueue): void {

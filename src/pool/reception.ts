@@ -11,7 +11,7 @@ import { takeIn } from './request-intake.ts';
 import type { Ruling } from './rule-answers.ts';
 import { copyFields, fieldsOf, listOf } from './rule-fields.ts';
 import type { RequestRuleContext } from './rules.ts';
-import { announcedMs, overdue } from './total-limit.ts';
+import { announcedMs, overdue, withRemaining } from './total-limit.ts';
 
 /** How much of a body a choice may depend on. HAProxy: tune.bufsize. */
 const PEEK_BYTES = 16_384;
@@ -35,6 +35,13 @@ export abstract class Reception extends AnsweredExchange {
 
   /** The request may be carried now. */
   protected abstract choose(): void;
+  /** Tells the server of the next attempt how much time is left. */
+  tellDeadline(now: number): void {
+    const { deadlineHeader } = this.core.options;
+    if (this.total && deadlineHeader !== undefined)
+      this.headers = withRemaining(this.headers, deadlineHeader, this.total.deadline - now);
+  }
+
   /** `timeout.total` is over. */
   protected abstract onTotalTimeout(): void;
 

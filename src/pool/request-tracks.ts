@@ -27,6 +27,7 @@ export function readTrack(read: OptionReader, tables: TableSources): KeyPlan | u
 /** What of a request is counted in tables, from the rule that tracks it to its end. HAProxy: `track-sc0` … */
 export class RequestTracks {
   readonly #trackings: Tracking[] = [];
+  #answered = false;
 
   /** @returns what rules see of the entry @throws what a function of the user's throws, or a table */
   begin(plan: KeyPlan, context: RequestContext, tables: PoolTables): Tracked {
@@ -41,17 +42,18 @@ export class RequestTracks {
 
   /** A server has answered. */
   answered(status: number): void {
+    this.#answered = true;
     for (const tracking of this.#trackings) tracking.response(status);
   }
 
   /**
-   * The request is over.
+   * The request is over. A response that we do not let pass was no failure of its server's.
    * @see HAProxy http_ana.c: where it calls stream_inc_http_err_ctr and stream_inc_http_fail_ctr
    */
   end(flags: TerminationFlags, bytesIn: number, bytesOut: number): void {
     for (const tracking of this.#trackings) {
       if (flags === 'PR' || flags === 'PT') tracking.error();
-      else if (flags === 'PH' || flags === 'SH' || flags === 'sH') tracking.failure();
+      else if (!this.#answered && (flags === 'PH' || flags === 'SH' || flags === 'sH')) tracking.failure();
       tracking.bytesIn(bytesIn);
       tracking.bytesOut(bytesOut);
       tracking.release();

@@ -7,6 +7,7 @@ import type { ExchangeTimeouts } from '../forward/forwarder.ts';
 import type { HttpProxySettings } from '../forward/http-proxy-options.ts';
 import { readHttpProxyOptions } from '../forward/http-proxy-options.ts';
 import { type CheckCatalogue, readCheckCatalogue } from '../health/index.ts';
+import { isTurnedOn, refuseIdle } from '../health/option-needs.ts';
 import { type OutlierSettings, readOutlier } from '../health/outlier-options.ts';
 import { type CheckSettings, readCheckSettings, refuseBesideTrack, TRACKING } from '../health/settings.ts';
 import type { ForwardingOptions } from '../http1/request-head.ts';
@@ -21,6 +22,8 @@ import { readForwarding } from './forwarding-options.ts';
 import { type HedgeSettings, readHedge } from './hedging.ts';
 import { type MonitorSettings, readMonitor } from './monitor-uri.ts';
 import { NOT_SUPPORTED_BY_POOL, NOT_SUPPORTED_BY_SERVER, NOT_SUPPORTED_TIMEOUTS } from './not-supported.ts';
+import { poolHints, SERVER_HINTS, TIMEOUT_HINTS } from './option-hints.ts';
+import { refuseIdleChecks, refuseIdlePersistence } from './option-needs.ts';
 import type { PoolOptions } from './options.ts';
 import type { Priority } from './priority.ts';
 import { type RetryBudgetSettings, readRetryBudget } from './retry-budget.ts';
@@ -107,6 +110,7 @@ interface SharedByServers {
   readonly catalogue: CheckCatalogue;
   readonly fullconn: number | undefined;
   readonly cookie: CookieSettings | undefined;
+  readonly sticks: boolean;
 }
 
 /** Server options that cannot be defaults. */
@@ -127,22 +131,25 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     catalogue: readCheckCatalogue(read),
     fullconn: read.integer('fullconn', { default: undefined, min: 1 }),
     cookie: readCookie(read),
+    sticks: read.has('stick'),
   };
   const defaults = read.any('defaultServer');
-  const faultless = checkDefaults(defaults, shared, read.faults);
+  const { inherited, ofServers } = checkDefaults(defaults, shared, read.faults);
   const hashKey = readHashKey(read);
-  const readServer = serverReader({ ...(hashKey && { hashKey }), ...faultless }, shared);
+  const readServer = serverReader({ ...(hashKey && { hashKey }), ...inherited }, shared);
   const balance = readBalance(read);
   const servers: ResolvedServer[] = [];
-  for (const [index, raw] of (read.list('servers', 'an array of addresses and server options') ?? []).entries()) {
+  const list = read.list('servers', 'an array of addresses and server options') ?? [];
+  for (const [index, raw] of list.entries()) {
     const server = readServer(raw, `servers[${index}]`, read.faults);
     if (server) servers.push(server);
   }
   findTwins(servers, read);
   const refusal = balance.refuse(servers);
   if (refusal !== undefined) read.reject('servers', refusal);
-  if (read.has('httpchk') && !servers.some((server) => server.check))
-    read.reject('httpchk', "no server is checked: give one 'check: true'");
+  // What has faults might have needed anything.
+  if (read.faults.length === 0) refuseIdleChecks(read, servers, shared.catalogue);
+  refuseIdlePersistence(read);
   const poolMaxRequests = readCount(read, 'poolMaxRequests', 1);
   const poolMaxQueue = readCount(read, 'poolMaxQueue', 0);
   const sheds = Math.min(poolMaxRequests, poolMaxQueue) < Number.POSITIVE_INFINITY;
@@ -189,7 +196,7 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
   };
   if (read.has('httpProxy') && resolved.engine !== 'http-proxy-3')
     read.reject('httpProxy', "needs engine: 'http-proxy-3'");
-  read.rejectUnknown();
+  read.rejectUnknown(poolHints(ofServers));
   read.throwFaults();
   return resolved;
 }
@@ -223,35 +230,46 @@ function serverReader(inherited: object, shared: SharedByServers): ResolvedPool[
     });
     const track = read.string('track', { default: undefined, allowed: 'the name of another server of the pool' });
     if (track !== undefined) refuseBesideTrack(own);
-    read.rejectUnknown();
+    read.rejectUnknown(SERVER_HINTS);
     if (!address || faults.length > before) return undefined;
     return { ...settings, ...(track !== undefined && TRACKING), address, id, name, guid, track };
   };
 }
 
-/** What is wrong with `defaultServer` is told once, and not once a server. Gives the rest of it. */
-function checkDefaults(defaults: unknown, shared: SharedByServers, faults: ConfigFault[]): object {
+/** What is wrong with `defaultServer` is told once, and not once a server. Gives the rest of it, and all that it may have. */
+function checkDefaults(
+  defaults: unknown,
+  shared: SharedByServers,
+  faults: ConfigFault[],
+): { inherited: object; ofServers: readonly string[] } {
   const before = faults.length;
   const read = new OptionReader(defaults, 'defaultServer', faults);
   for (const key of OF_ONE_SERVER) if (read.has(key)) read.reject(key, 'belongs to one server and cannot be a default');
   for (const key of OF_ONE_SERVER) read.any(key);
   readSettings(read, read, true, shared);
-  read.rejectUnknown();
+  read.rejectUnknown(SERVER_HINTS);
   const faulty = new Set(faults.slice(before).map(({ path }) => path.split(/[.[]/)[1]));
   const given = typeof defaults === 'object' && defaults !== null ? defaults : {};
-  return Object.fromEntries(Object.entries(given).filter(([key]) => !faulty.has(key)));
+  return {
+    inherited: Object.fromEntries(Object.entries(given).filter(([key]) => !faulty.has(key))),
+    ofServers: read.known.filter((key) => !OF_ONE_SERVER.includes(key)),
+  };
 }
 
 function readSettings(
   read: OptionReader,
   own: OptionReader,
   tls: boolean,
-  { httpReuse, catalogue, fullconn, cookie }: SharedByServers,
+  { httpReuse, catalogue, fullconn, cookie, sticks }: SharedByServers,
 ): Omit<ResolvedServer, 'id' | 'name' | 'guid' | 'track' | 'address'> {
   read.notSupported(NOT_SUPPORTED_BY_SERVER);
+  const before = read.faults.length;
   const health = readCheckSettings(read, catalogue, own !== read);
+  if (own !== read && read.faults.length === before && !own.has('track'))
+    refuseIdle(own, [{ ...health, address: { tls } }]);
   const checkTls = readTls(read, tls || health.checkTarget.ssl === true || health.check?.usesTls === true, own);
   const slots = readSlots(read, fullconn);
+  if (!sticks && isTurnedOn(own, 'nonStick')) own.reject('nonStick', "needs the pool's option 'stick'");
   const strict = read.boolean('strictMaxconn', { default: false });
   return {
     weight: read.integer('weight', { default: 1, min: 0, max: MAX_WEIGHT }),
@@ -342,6 +360,6 @@ function readTimeouts(read: OptionReader): Pick<ResolvedPool, 'timeouts' | 'time
   };
   const timeoutStickMs = limit('stick', 50);
   const timeoutCheckMs = read.durationMs('check', { default: undefined, min: 1, max: LONGEST_MS });
-  read.rejectUnknown();
+  read.rejectUnknown(TIMEOUT_HINTS);
   return { timeouts, timeoutCheckMs, timeoutStickMs };
 }

@@ -1,4 +1,5 @@
 import type { BreakerState } from '../health/circuit-breaker.ts';
+import { describe } from '../health/health-check.ts';
 import type { Monitor } from '../health/monitor.ts';
 import type { CheckReport } from '../health/monitor-events.ts';
 import type { OutlierReport } from '../health/outliers.ts';
@@ -215,6 +216,6 @@ function serverStats(
 
 function checkStats(report: CheckReport | undefined): CheckStats | undefined {
   if (!report?.last) return undefined;
-  const { code, status, description } = report.last;
-  return Object.freeze({ code, status, description, durationMs: report.lastDurationMs });
+  const { code, status } = report.last;
+  return Object.freeze({ code, status, description: describe(report.last), durationMs: report.lastDurationMs });
 }

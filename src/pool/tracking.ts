@@ -18,15 +18,23 @@ export function linkTracks(
   for (const server of trackers) server.tracks = all.find(({ name }) => name === server.track);
   const faults: ConfigFault[] = [];
   for (const server of trackers) {
-    const message = wrongWith(server);
+    const message = wrongWith(server, all);
     if (message !== undefined) faults.push({ path: `${pathOf(server)}.track`, value: server.track, message });
   }
   if (faults.length > 0) throw new ConfigError(faults);
 }
 
-function wrongWith(server: BackendServer): string | undefined {
+/** Names of servers that an error tells. */
+const MOST_NAMES = 10;
+
+function wrongWith(server: BackendServer, all: readonly BackendServer[]): string | undefined {
   const target = server.tracks as BackendServer | undefined;
-  if (!target) return `the pool has no server ${show(server.track)}`;
+  if (!target) {
+    const others = all.filter((other) => other !== server).map(({ name }) => `'${name}'`);
+    const allowed = others.length > MOST_NAMES ? `${others.slice(0, MOST_NAMES).join(', ')}, …` : others.join(', ');
+    const what = `the pool has no server ${show(server.track)}; allowed: another server of this pool, by its name alone`;
+    return `${what}: ${allowed || 'there is none'}`;
+  }
   const seen = new Set<Server>([server]);
   for (let next: Server | undefined = target; next; next = next.tracks) {
     if (next === server)

@@ -1,11 +1,15 @@
+import type { DataNames } from '../persistence/entry-view.ts';
 import type { StoredDatum } from '../persistence/stored-data.ts';
 import type { StickChange, StickEntry } from '../persistence/table.ts';
+import { readNumbers, readText } from './answers.ts';
 import type { RedisLink } from './redis-link.ts';
 import { COUNT, REMOVE, WRITE } from './scripts.ts';
+import { inRange } from './shared-counters.ts';
 
 export interface RedisEntriesOptions {
   readonly link: RedisLink;
   readonly data: readonly StoredDatum[];
+  readonly names: DataNames;
   /** 0: for ever. */
   readonly ttlMs: number;
   readonly channel: string;
@@ -26,32 +30,36 @@ export class RedisEntries {
   async get(name: string, key: StickEntry['key']): Promise<StickEntry | undefined> {
     const { link, data, prefix } = this.#options;
     const words = data.flatMap(({ name: datum, periodMs }) => [datum, '0', String(periodMs)]);
-    const [ttl, server, values] = await Promise.all([
+    const [left, stored, counted] = await Promise.all([
       link.command(['PTTL', prefix + name]),
       link.command(['HGET', prefix + name, 'server']),
       link.evaluate(COUNT, prefix + name, ['0', ...words]),
     ]);
+    const ttl = Number(left);
     if (ttl === -2) return undefined;
+    const server = readText(stored);
+    const values = readNumbers(counted, data.length);
     const entry: Record<string, unknown> = {
       key,
       expiresInMs: ttl === -1 ? Number.POSITIVE_INFINITY : ttl,
       use: 0,
-      ...(typeof server === 'string' && server !== '' && { server }),
+      ...(server && { server }),
     };
-    for (const [index, { name: datum }] of data.entries()) put(entry, datum, (values as number[])[index] as number);
+    for (const [index, stored] of data.entries()) put(entry, stored.name, inRange(stored, values[index] as number));
     return Object.freeze(entry) as unknown as StickEntry;
   }
 
   async write(name: string, change: StickChange): Promise<void> {
-    const { link, data, ttlMs, channel, prefix } = this.#options;
+    const { link, data, names, ttlMs, channel, prefix } = this.#options;
     const words: string[] = [];
     for (const [datum, value] of Object.entries(change)) {
       if (datum === 'server' && value !== undefined) words.push('server', String(value ?? ''), '0');
       else
         for (const [index, each] of (Array.isArray(value) ? value : [value]).entries()) {
           const element = Array.isArray(value) ? `${datum}[${index}]` : datum;
-          const stored = data.find(({ name: known }) => known === element);
-          if (stored && each !== undefined) words.push(element, String(each), String(stored.periodMs));
+          const column = names.column(element)?.name;
+          const stored = data.find(({ name: known }) => known === column);
+          if (stored && each !== undefined) words.push(stored.name, String(each), String(stored.periodMs));
         }
     }
     await link.evaluate(WRITE, prefix + name, [String(ttlMs), channel, name, ...words]);
@@ -59,7 +67,7 @@ export class RedisEntries {
 
   async remove(name: string): Promise<boolean> {
     const { link, channel, prefix } = this.#options;
-    return (await link.evaluate(REMOVE, prefix + name, [channel, name])) === 1;
+    return Number(await link.evaluate(REMOVE, prefix + name, [channel, name])) === 1;
   }
 
   async *names(): AsyncIterableIterator<string> {
@@ -67,8 +75,8 @@ export class RedisEntries {
     const seen = new Set<string>();
     for (let cursor = ''; cursor !== '0'; ) {
       const words = ['SCAN', cursor || '0', 'MATCH', `${prefix}*`, 'COUNT', SCANNED_AT_ONCE];
-      const [next, keys] = (await link.command(words)) as [string, string[]];
-      for (const key of keys) {
+      const [next, keys] = (await link.command(words)) as [unknown, unknown[]];
+      for (const key of keys.map(String)) {
         if (seen.has(key)) continue;
         seen.add(key);
         yield key.slice(prefix.length);

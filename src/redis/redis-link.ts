@@ -4,6 +4,10 @@ import type { RedisScript } from './scripts.ts';
 
 /** How soon a table that is gone is looked for again. */
 const PROBE_MS = 250;
+const NOT_CONNECTED = 'Redis is not connected';
+
+/** What Redis says where somebody else has written to a key: the next one may be in order. */
+const ABOUT_ONE_KEY = /WRONGTYPE|value is not/;
 
 /** Is told how a link fares. */
 export interface LinkListener {
@@ -42,7 +46,7 @@ export class RedisLink {
   get usable(): boolean {
     if (this.#degraded || this.#closed) return false;
     if (this.#options.client.isReady) return true;
-    this.#degrade('it is not connected');
+    this.#degrade(NOT_CONNECTED);
     return false;
   }
 
@@ -50,23 +54,31 @@ export class RedisLink {
     return this.#closed;
   }
 
-  /** Runs a script. @throws what Redis answers, or that it does not; the link is not usable then */
+  /** Runs a script. @throws what Redis answers, or that it does not; the link is not usable then, but where it is about one key */
   async run(script: RedisScript, key: string, values: readonly string[]): Promise<unknown> {
     try {
       return await this.#answered(this.#evaluated(script, key, values));
     } catch (error) {
-      this.#degrade(error instanceof Error ? error.message : String(error));
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!ABOUT_ONE_KEY.test(reason)) this.#degrade(reason);
       throw error;
     }
   }
 
   /** A command as an operator gives it: it may take longer, and nothing follows from its failure. */
-  command(words: string[]): Promise<unknown> {
+  async command(words: string[]): Promise<unknown> {
+    this.#needConnection();
     return this.#options.client.sendCommand(words);
   }
 
-  evaluate(script: RedisScript, key: string, values: readonly string[]): Promise<unknown> {
+  async evaluate(script: RedisScript, key: string, values: readonly string[]): Promise<unknown> {
+    this.#needConnection();
     return this.#evaluated(script, key, values);
+  }
+
+  /** A client that is connecting again keeps commands until it is connected, be it for ever. */
+  #needConnection(): void {
+    if (!this.#options.client.isReady) throw new Error(NOT_CONNECTED);
   }
 
   close(): void {
@@ -110,7 +122,7 @@ export class RedisLink {
   async #look(): Promise<void> {
     const { client, probeKey } = this.#options;
     try {
-      if (!client.isReady) throw new Error('it is not connected');
+      this.#needConnection();
       await this.#answered(client.sendCommand(['SET', probeKey, '1', 'PX', '1000']));
     } catch {
       if (!this.#closed) this.#probeLater();

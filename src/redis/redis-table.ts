@@ -1,9 +1,12 @@
-import { EventEmitter } from 'eventemitter3';
 import { type Environment, systemEnvironment } from '../core/environment.ts';
-import { ConfigError } from '../core/errors.ts';
-import { OptionReader, show } from '../core/options.ts';
+import { GuardedEmitter } from '../core/guarded-emitter.ts';
+import { OptionReader } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
-import { type KeyFormat, keyFormat, type StoredKey } from '../persistence/stick-key.ts';
+import { readChange } from '../persistence/entry-change.ts';
+import { createColumn } from '../persistence/entry-data.ts';
+import { entryFilter } from '../persistence/entry-filter.ts';
+import { DataNames } from '../persistence/entry-view.ts';
+import { type KeyFormat, keyFault, keyFormat } from '../persistence/stick-key.ts';
 import { StickTable } from '../persistence/stick-table.ts';
 import { type ResolvedTable, readStickTable, type StickTableOptions } from '../persistence/stick-table-options.ts';
 import type {
@@ -16,6 +19,7 @@ import type {
   Tracked,
   Tracking,
 } from '../persistence/table.ts';
+import { KeyNames } from './key-names.ts';
 import type { RedisClient, RedisSubscriber } from './redis-client.ts';
 import { RedisEntries } from './redis-entries.ts';
 import { RedisLink } from './redis-link.ts';
@@ -53,16 +57,20 @@ export interface RedisTableEvents {
   restored: (event: RestoredEvent) => void;
 }
 
+const EVENTS: readonly (keyof RedisTableEvents)[] = ['degraded', 'restored'];
+
 /**
  * A stick table that processes share through Redis or Valkey. What a process knows it need not ask for: Redis tells it of
  * changes. Of two servers that are chosen for a key at the same time the first counts, for all. Counters and rates are those
  * of all processes. Where Redis does not answer within `timeout`, is gone, full or read-only, each process goes on with what it
  * knows; when Redis is back they agree again.
  */
-export class RedisTable extends EventEmitter<RedisTableEvents> implements Table {
+export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Table {
   readonly name: string;
   readonly #options: ResolvedTable;
   readonly #format: KeyFormat;
+  readonly #keys: KeyNames;
+  readonly #names: DataNames;
   readonly #own: StickTable;
   readonly #link: RedisLink;
   readonly #servers: SharedServers;
@@ -75,11 +83,13 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
    * @throws {ConfigError} naming every option that is wrong
    */
   constructor(options: RedisTableOptions, environment: Environment = systemEnvironment) {
-    super();
+    super(EVENTS);
     const { client, name, timeoutMs, table, own } = readOptions(options);
     this.name = name;
     this.#options = table;
     this.#format = keyFormat(table.type, table.len);
+    this.#keys = new KeyNames(this.#format);
+    this.#names = new DataNames(table.data.map(createColumn));
     this.#own = new StickTable(own, environment);
     const keyOf = (key: string): string => `evenkeel:${name}:${key}`;
     const channel = `evenkeel:${name}`;
@@ -95,10 +105,12 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
       },
     );
     const link = this.#link;
-    const { size, expireMs, data } = table;
+    const { size, expireMs } = table;
+    // HAProxy: is_local. A process that ends, or is cut off, never takes back what it has added.
+    const data = table.data.filter(({ name }) => name !== 'conn_cur');
     this.#servers = new SharedServers({ link, environment, size, expireMs, channel, keyOf });
-    this.#counters = new SharedCounters({ link, data, table: this.#own, ttlMs, keyOf });
-    this.#entries = new RedisEntries({ link, data, ttlMs, channel, prefix: keyOf('') });
+    this.#counters = new SharedCounters({ link, data, names: this.#names, table: this.#own, ttlMs, keyOf });
+    this.#entries = new RedisEntries({ link, data, names: this.#names, ttlMs, channel, prefix: keyOf('') });
     this.#subscriber = client.duplicate();
     this.#subscribe(channel);
   }
@@ -129,36 +141,42 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
 
   /** The server of a key: at once where this process knows it, or Redis is gone; else when Redis has answered. */
   lookup(key: StickKey): string | undefined | Promise<string | undefined> {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     return name === undefined ? undefined : this.#servers.lookup(name);
   }
 
   /** The server of a key, as Redis has it. Never rejects. */
   async ask(key: StickKey): Promise<string | undefined> {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     return name === undefined ? undefined : this.#servers.ask(name);
   }
 
   /** The server of a key, as this process knows it. */
   recall(key: StickKey): string | undefined {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     return name === undefined ? undefined : this.#servers.recall(name);
   }
 
-  store(key: StickKey, server: string, known?: string): void {
-    const name = this.#nameOf(key);
+  store(key: StickKey, server: string, known?: string | null): void {
+    const name = this.#keys.nameOf(key);
     if (name !== undefined && !this.#link.closed) this.#servers.store(name, server, known);
   }
 
+  /** As `store`, and says which server counts once Redis has said so. Never rejects. */
+  claim(key: StickKey, server: string, known?: string): Promise<string | undefined> | undefined {
+    const name = this.#keys.nameOf(key);
+    return name === undefined ? undefined : this.#servers.claim(name, server, known);
+  }
+
   track(key: StickKey): Tracking | undefined {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     return name === undefined ? undefined : this.#counters.track(key, name);
   }
 
-  /** An entry as Redis has it. @throws what the client does, where Redis is gone */
+  /** An entry as Redis has it; `use` and `conn_cur` are those of this process. @throws what the client does, where Redis is gone */
   async get(key: StickKey): Promise<StickEntry | undefined> {
-    const name = this.#nameOf(key);
-    return name === undefined ? undefined : this.#entries.get(name, this.#format.show(this.#stored(name)));
+    const name = this.#keys.nameOf(key);
+    return name === undefined ? undefined : this.#entryOf(name);
   }
 
   /**
@@ -167,13 +185,11 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
    * @throws what the client does, where Redis is gone
    */
   async set(key: StickKey, change: StickChange = {}): Promise<StickEntry | undefined> {
-    const name = this.#nameOf(key);
-    if (name === undefined)
-      throw new ConfigError([
-        { path: 'key', value: key, message: `${show(key)} is not allowed; allowed: ${this.#format.allowed}` },
-      ]);
-    this.#own.set(key, { ...change, server: change.server }); // for its faults, and for this process
+    const name = this.#keys.nameOf(key);
+    readChange(change, this.#names, name === undefined ? [keyFault(key, this.#format)] : []);
+    if (name === undefined) return undefined;
     await this.#entries.write(name, change);
+    this.#own.set(key, { ...change, server: undefined }); // for this process
     this.#servers.forget(name);
     this.#counters.forget(name);
     return this.get(key);
@@ -181,7 +197,7 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
 
   /** Removes an entry from Redis, and from what processes know. @throws what the client does, where Redis is gone */
   async delete(key: StickKey): Promise<boolean> {
-    const name = this.#nameOf(key);
+    const name = this.#keys.nameOf(key);
     if (name === undefined) return false;
     const removed = await this.#entries.remove(name);
     this.#own.delete(key);
@@ -193,11 +209,13 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
   /**
    * Removes all entries from Redis, or those that a filter chooses.
    * @returns how many
+   * @throws {ConfigError} for a comparison of what is not stored
    * @throws what a filter throws, or the client
    */
   async clear(filter?: StickFilter): Promise<number> {
+    const isChosen = entryFilter(filter, this.#names);
     const chosen: StickEntry[] = [];
-    for await (const entry of this.entries()) if (isChosen(filter, entry)) chosen.push(entry);
+    for await (const entry of this.entries()) if (isChosen(entry)) chosen.push(entry);
     let removed = 0;
     for (const { key } of chosen) if (await this.delete(key)) removed++;
     return removed;
@@ -206,7 +224,7 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
   /** The entries in Redis, in no order; those that come or go meanwhile may be among them or not. */
   async *entries(): AsyncIterableIterator<StickEntry> {
     for await (const name of this.#entries.names()) {
-      const entry = await this.#entries.get(name, this.#format.show(this.#stored(name)));
+      const entry = await this.#entryOf(name);
       if (entry) yield entry;
     }
   }
@@ -220,21 +238,19 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
   #subscribe(channel: string): void {
     const subscriber = this.#subscriber;
     const lost = (): void => this.#servers.subscribed(false);
+    const hear = (message: string): void => this.#heard(message);
     let began = false;
+    const begin = async (): Promise<void> => {
+      if (!began) await subscriber.subscribe(channel, hear);
+      began = true;
+      this.#servers.subscribed(true);
+    };
     subscriber.on('error', lost);
     subscriber.on('reconnecting', lost);
     subscriber.on('end', lost);
-    subscriber.on('ready', () => {
-      if (began) this.#servers.subscribed(true);
-    });
-    subscriber
-      .connect()
-      .then(() => subscriber.subscribe(channel, (message) => this.#heard(message)))
-      .then(() => {
-        began = true;
-        this.#servers.subscribed(true);
-      })
-      .catch(lost);
+    // The client itself subscribes again to what it once was subscribed to.
+    subscriber.on('ready', () => void begin().catch(lost));
+    subscriber.connect().catch(lost);
   }
 
   /** `<key> <version> <server>` */
@@ -243,19 +259,15 @@ export class RedisTable extends EventEmitter<RedisTableEvents> implements Table 
     if (name !== undefined && server !== undefined) this.#servers.heard(name, server, Number(version));
   }
 
-  /** The key as it is named in Redis: readable, without blanks. */
-  #nameOf(key: StickKey): string | undefined {
-    const stored = this.#format.read(key);
-    if (stored === undefined) return undefined;
-    const shown = this.#format.show(stored);
-    if (typeof shown === 'number') return String(shown);
-    return typeof shown === 'string' ? encodeURIComponent(shown) : Buffer.from(shown).toString('hex');
-  }
-
-  #stored(name: string): StoredKey {
-    const { type } = this.#options;
-    const key = type === 'binary' ? Buffer.from(name, 'hex') : decodeURIComponent(name);
-    return this.#format.read(key) ?? 0;
+  async #entryOf(name: string): Promise<StickEntry | undefined> {
+    const key = this.#keys.keyOf(name);
+    const entry = key === undefined ? undefined : await this.#entries.get(name, key);
+    if (key === undefined || !entry) return undefined;
+    const { use, conn_cur } = this.#own.get(key) ?? {
+      use: 0,
+      ...(this.#own.stored.includes('conn_cur') && { conn_cur: 0 }),
+    };
+    return Object.freeze({ ...entry, use, ...(conn_cur !== undefined && { conn_cur }) });
   }
 }
 
@@ -283,20 +295,4 @@ function readOptions(options: RedisTableOptions): Read {
   read.throwFaults();
   const { client: _client, name: _name, timeout: _timeout, ...own } = options;
   return { client: client as RedisClient, name, timeoutMs, table, own };
-}
-
-const COMPARE = {
-  eq: (a: number, b: number) => a === b,
-  ne: (a: number, b: number) => a !== b,
-  le: (a: number, b: number) => a <= b,
-  ge: (a: number, b: number) => a >= b,
-  lt: (a: number, b: number) => a < b,
-  gt: (a: number, b: number) => a > b,
-} as const;
-
-function isChosen(filter: StickFilter | undefined, entry: StickEntry): boolean {
-  if (filter === undefined) return true;
-  if (typeof filter === 'function') return filter(entry);
-  const value = (entry as unknown as Record<string, unknown>)[filter.data];
-  return typeof value === 'number' && COMPARE[filter.op](value, filter.value);
 }

@@ -10,11 +10,15 @@ function script(text: string): RedisScript {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
+const TIME = "local t = redis.call('TIME') local us = t[1] * 1000000 + t[2]";
+
 /**
  * An entry is a hash: `server`, `version`, and what is counted. A version is the time of a change in microseconds, by Redis' own
- * clock: news of changes may overtake answers, which come over another connection.
+ * clock: news of changes may overtake answers, which come over another connection. Each is later than the one before, though
+ * that clock may be set back.
  */
-const TIME = "local t = redis.call('TIME') local us = t[1] * 1000000 + t[2]";
+const VERSION = `${TIME} local before = redis.pcall('HGET', KEYS[1], 'version')
+local version = string.format('%.0f', math.max(us, (type(before) == 'string' and tonumber(before) or 0) + 1))`;
 
 const EXPIRE = "if tonumber(ARGV[1]) > 0 then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end";
 
@@ -26,29 +30,29 @@ return found`);
 
 /**
  * Makes a key stick to a server, unless it sticks to another one than whoever asks knows of.
- * ARGV: ms to live, the server, the one known ('': none), the channel for news, what to tell there.
+ * ARGV: ms to live, the server, the one known ('': none), the channel for news, what to tell there, 'any': in place of any.
  */
 export const STORE: RedisScript = script(`
 local found = redis.call('HMGET', KEYS[1], 'server', 'version')
-local server, version = found[1], found[2]
-if not server or server == '' or server == ARGV[3] then
+local server, latest = found[1], found[2]
+if not server or server == '' or server == ARGV[3] or ARGV[6] == 'any' then
   if server ~= ARGV[2] then
-    ${TIME}
-    server, version = ARGV[2], string.format('%.0f', us)
+    ${VERSION}
+    server, latest = ARGV[2], version
     redis.call('HSET', KEYS[1], 'server', server, 'version', version)
     redis.call('PUBLISH', ARGV[4], ARGV[5] .. ' ' .. version .. ' ' .. server)
   end
 end
 ${EXPIRE}
-return { server, version }`);
+return { server, latest }`);
 
-/** Puts off when an entry expires. ARGV: ms to live. */
-export const TOUCH: RedisScript = script(`${EXPIRE} return 1`);
+/** Puts off when an entry expires; 0: there is none. ARGV: ms to live. */
+export const TOUCH: RedisScript = script("return redis.call('PEXPIRE', KEYS[1], ARGV[1])");
 
 /**
  * Counts, and gives what was counted by all. ARGV: ms to live; then for each number its name, how many to add, and for a rate
  * its period in ms, else 0. A rate is kept as HAProxy keeps one (freq_ctr): the count of the present period, of the one before,
- * and when the present one began.
+ * and when the present one began; that is now where the clock was set back since.
  */
 export const COUNT: RedisScript = script(`
 ${TIME}
@@ -71,7 +75,8 @@ for i = 2, #ARGV, 3 do
     local count, past, from = tonumber(cell[1] or 0), tonumber(cell[2] or 0), tonumber(cell[3] or 0)
     local age = now - from
     if age >= 2 * period then count, past, from = 0, 0, now
-    elseif age >= period then count, past, from = 0, count, from + period end
+    elseif age >= period then count, past, from = 0, count, from + period
+    elseif age < 0 then from = now end
     if by > 0 then
       count = count + by
       redis.call('HSET', KEYS[1], name, count, name .. ':past', past, name .. ':from', from)
@@ -87,14 +92,14 @@ return values`);
 
 /** Writes into an entry. ARGV: ms to live, the channel, what to tell there; then names and values: `server`, and what is counted. */
 export const WRITE: RedisScript = script(`
-${TIME}
+${VERSION}
 local now = math.floor(us / 1000)
+redis.call('HSETNX', KEYS[1], 'server', '')
 for i = 4, #ARGV, 3 do
   local name, value, period = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2])
   redis.call('HSET', KEYS[1], name, value)
   if period > 0 then redis.call('HSET', KEYS[1], name .. ':past', 0, name .. ':from', now) end
   if name == 'server' then
-    local version = string.format('%.0f', us)
     redis.call('HSET', KEYS[1], 'version', version)
     redis.call('PUBLISH', ARGV[2], ARGV[3] .. ' ' .. version .. ' ' .. value)
   end
@@ -104,7 +109,7 @@ return 1`);
 
 /** Removes an entry. ARGV: the channel, what to tell there. */
 export const REMOVE: RedisScript = script(`
-${TIME}
+${VERSION}
 local removed = redis.call('DEL', KEYS[1])
-if removed > 0 then redis.call('PUBLISH', ARGV[1], ARGV[2] .. ' ' .. string.format('%.0f', us) .. ' ') end
+if removed > 0 then redis.call('PUBLISH', ARGV[1], ARGV[2] .. ' ' .. version .. ' ') end
 return removed`);

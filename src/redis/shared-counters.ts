@@ -1,6 +1,8 @@
+import type { DataNames } from '../persistence/entry-view.ts';
 import type { StickTable } from '../persistence/stick-table.ts';
 import type { StoredDatum } from '../persistence/stored-data.ts';
 import type { StickChange, StickKey, Tracked, Tracking } from '../persistence/table.ts';
+import { readNumbers } from './answers.ts';
 import type { RedisLink } from './redis-link.ts';
 import { COUNT } from './scripts.ts';
 
@@ -8,6 +10,7 @@ export interface SharedCountersOptions {
   readonly link: RedisLink;
   /** What is counted for each entry. */
   readonly data: readonly StoredDatum[];
+  readonly names: DataNames;
   /** Where this process counts. */
   readonly table: StickTable;
   /** 0: for ever. */
@@ -50,11 +53,11 @@ export class SharedCounters {
   }
 
   #count(key: StickKey, name: string, datum: string, by: number): void {
-    const { data, link } = this.#options;
-    if (!data.some((stored) => stored.name === datum)) return;
-    if (!link.usable) return;
+    const { names, link } = this.#options;
+    const stored = names.column(datum)?.name;
+    if (stored === undefined || !link.usable) return;
     const waiting = this.#uncounted.get(name) ?? { key, counts: new Map<string, number>() };
-    waiting.counts.set(datum, (waiting.counts.get(datum) ?? 0) + by);
+    waiting.counts.set(stored, (waiting.counts.get(stored) ?? 0) + by);
     this.#uncounted.set(name, waiting);
     // All of a turn goes in one.
     if (this.#counting.has(name)) return;
@@ -73,12 +76,12 @@ export class SharedCounters {
           String(counts.get(datum) ?? 0),
           String(periodMs),
         ]);
-        const values = (await link.run(COUNT, keyOf(name), [String(ttlMs), ...words])) as number[];
+        const values = readNumbers(await link.run(COUNT, keyOf(name), [String(ttlMs), ...words]), data.length);
         // What was counted here meanwhile is not among them.
         const since = this.#uncounted.get(name)?.counts;
         const change: Record<string, number> = {};
-        for (const [index, { name: datum }] of data.entries())
-          change[datum] = Math.max(0, (values[index] as number) + (since?.get(datum) ?? 0));
+        for (const [index, stored] of data.entries())
+          change[stored.name] = inRange(stored, (values[index] as number) + (since?.get(stored.name) ?? 0));
         if (table.get(key)) table.set(key, change as StickChange);
       }
     } catch {
@@ -87,6 +90,11 @@ export class SharedCounters {
       this.#counting.delete(name);
     }
   }
+}
+
+/** As a table would have it that counts by itself: 32 bits begin anew after their end. */
+export function inRange({ kind }: StoredDatum, value: number): number {
+  return kind === 'counter' ? Math.max(0, value) % 2 ** 32 : Math.min(Math.max(0, value), Number.MAX_SAFE_INTEGER);
 }
 
 /** Names of data that an event counts in: `http_req` in `http_req_cnt` and `http_req_rate`. */
@@ -114,7 +122,6 @@ class SharedTracking implements Tracking {
   }
 
   begun(): void {
-    this.#count('conn_cur', 1);
     this.#event('conn', 1);
   }
 
@@ -149,10 +156,8 @@ class SharedTracking implements Tracking {
   }
 
   release(): void {
-    if (this.#released) return;
     this.#own.release();
     this.#released = true;
-    this.#count('conn_cur', -1);
   }
 
   readonly #increment: Tracked['increment'] = (counter, by = 1) => {

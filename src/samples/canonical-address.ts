@@ -7,6 +7,17 @@ export function parseAddress(text: string): string | undefined {
   return isIPv6(text) ? formatAddress(Buffer.from(ipv6Bytes(text))) : undefined;
 }
 
+/**
+ * The IPv4 address that a text begins with, up to the first character that is neither digit nor dot. Numbers may have leading
+ * zeros. @see HAProxy tools.c:buf2ip
+ */
+export function leadingIpv4(text: string): { readonly address: string; readonly length: number } | undefined {
+  const [lead = ''] = /^[\d.]*/.exec(text) ?? [];
+  const octets = lead.split('.');
+  if (octets.length !== 4 || !octets.every((octet) => octet !== '' && Number(octet) <= 255)) return undefined;
+  return { address: octets.map(Number).join('.'), length: lead.length };
+}
+
 /** The 4 or 16 bytes of a canonical address. */
 export function addressBytes(address: string): Buffer {
   return isIPv4(address) ? Buffer.from(address.split('.').map(Number)) : Buffer.from(ipv6Bytes(address));

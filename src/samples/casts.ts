@@ -1,6 +1,6 @@
 import { isIPv4 } from 'node:net';
 import type { RequestContext } from '../core/context.ts';
-import { addressBytes, formatAddress, parseAddress } from './canonical-address.ts';
+import { addressBytes, formatAddress, leadingIpv4, parseAddress } from './canonical-address.ts';
 import type { FixedType, Sample, SampleType, SampleValue, SampleValues } from './sample.ts';
 
 export type Cast = (value: SampleValue) => SampleValue | undefined;
@@ -14,7 +14,7 @@ const CASTS: {
     readonly [To in Exclude<FixedType, From>]?: (value: SampleValues[From]) => SampleValues[To] | undefined;
   };
 } = {
-  str: { bin: bytesOfText, int: integerOfText, ip: parseAddress },
+  str: { bin: bytesOfText, int: integerOfText, ip: addressOfText },
   bin: { str: (bytes) => bytes.toString('latin1') },
   int: { str: String, bin: bytesOfInteger, ip: addressOfInteger },
   ip: { str: (address) => address, bin: addressBytes, int: integerOfAddress },
@@ -23,7 +23,9 @@ const CASTS: {
 /** How a value of one type becomes one of another; `undefined` when it cannot. */
 export function castBetween(from: SampleType, to: SampleType): Cast | undefined {
   if (from === to || to === 'any') return (value) => value;
-  if (from === 'any') return (value) => castBetween(typeOf(value), to)?.(value);
+  if (from === 'any')
+    return (value) =>
+      to === 'int' && typeof value === 'string' ? wholeInteger(value) : castBetween(typeOf(value), to)?.(value);
   return (CASTS[from] as { readonly [To in FixedType]?: Cast })[to];
 }
 
@@ -91,19 +93,42 @@ function bytesOfText(text: string): Buffer {
   return Buffer.from(text, isWide(text) ? 'utf8' : 'latin1');
 }
 
-/** The integer of 64 bits that a text is, as a bigint where a number would not be exact. */
-export function integerOfText(text: string): number | bigint | undefined {
-  if (!/^[+-]?\d{1,19}$/.test(text)) return undefined;
-  const value = Number(text);
-  if (Number.isSafeInteger(value)) return value;
-  const exact = BigInt(text);
-  return BigInt.asIntN(64, exact) === exact ? exact : undefined;
+/** The integer of 64 bits that a text is as a whole: what a function of the user's gives, or an operator, is not guessed at. */
+export function wholeInteger(text: string): number | bigint | undefined {
+  const value = /^[+-]?\d{1,19}$/.test(text) ? integerOfText(text) : undefined;
+  return value !== undefined && BigInt(value) === BigInt(text.replace('+', '')) ? value : undefined;
 }
+
+const [LEAST, MOST] = [-(2n ** 63n), 2n ** 63n - 1n];
+
+/**
+ * The integer of 64 bits that a text begins with, as a bigint where a number would not be exact; 0 if it begins with none.
+ * What is too large is the largest. @see HAProxy sample.c:c_str2int, tools.c:read_int64
+ */
+function integerOfText(text: string): number | bigint | undefined {
+  if (text === '') return undefined;
+  const [, sign = '', digits = ''] = /^([+-]?)(\d*)/.exec(text) ?? [];
+  // Nearly all are short, and need no bigint.
+  if (digits.length <= 15) return Number(sign === '-' ? `-${digits || 0}` : digits) + 0;
+  const size = BigInt(digits.replace(/^0+/, '').slice(0, MOST_DIGITS));
+  const value = sign === '-' ? -size : size;
+  const exact = value < LEAST ? LEAST : value > MOST ? MOST : value;
+  const number = Number(exact);
+  return Number.isSafeInteger(number) ? number : exact;
+}
+
+/** More of them are too large anyway, and cost time. */
+const MOST_DIGITS = 20;
 
 function bytesOfInteger(value: number | bigint): Buffer {
   const bytes = Buffer.alloc(8);
   bytes.writeBigInt64BE(BigInt.asIntN(64, BigInt(value)));
   return bytes;
+}
+
+/** A zone has no meaning here that came in a request. HAProxy: c_str2addr. */
+function addressOfText(text: string): string | undefined {
+  return leadingIpv4(text)?.address ?? (text.includes('%') ? undefined : parseAddress(text));
 }
 
 function addressOfInteger(value: number | bigint): string {

@@ -1,9 +1,9 @@
 import { atOnce } from '../core/at-once.ts';
+import { nearestName } from '../core/nearest-name.ts';
 import { show } from '../core/options.ts';
 import { castBetween } from './casts.ts';
 import { CONVERTERS } from './converters.ts';
 import { FETCHES, type Fetch } from './fetches.ts';
-import { nearestName } from './nearest-name.ts';
 import { readArguments } from './parameters.ts';
 import { type Call, parseCalls, SampleSyntaxError } from './parse.ts';
 import type { Sample, SampleEnvironment, SampleFunction, SampleOption, SampleValue } from './sample.ts';

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RequestContext } from '../core/context.ts';
-import { parseAddress } from './canonical-address.ts';
+import { leadingIpv4, parseAddress } from './canonical-address.ts';
 import { cookieValue, fieldLines, fieldValue, listValues, occurrence, setCookieValue } from './header-fields.ts';
 import { anyText, integer, optional, type Parameter, type Parameters, parameter, text } from './parameters.ts';
 import { pathAndQuery, pathOf, queryOf, urlParameter } from './request-target.ts';
@@ -112,9 +112,11 @@ function hostAndPath(context: RequestContext): string | undefined {
 
 /** HAProxy takes a port behind an IPv4 address, and brackets around an IPv6 address. */
 function addressInField(value: string | undefined): string | undefined {
-  const [, ipv4, port, ipv6] = /^(?:([\d.]+):(\d{1,5})|\[([\da-f:.]+)\])$/i.exec(value ?? '') ?? [];
-  if (port !== undefined && Number(port) > 65_535) return undefined;
-  return addressIn(ipv4 ?? ipv6 ?? value);
+  if (value === undefined) return undefined;
+  const ipv4 = leadingIpv4(value);
+  const [, port, ipv6] = /^(?::(\d{1,5})|\[([\da-f:.]+)\])?$/i.exec(value.slice(ipv4?.length ?? 0)) ?? [];
+  if (ipv4) return value.length === ipv4.length || Number(port) <= 65_535 ? ipv4.address : undefined;
+  return value.includes('%') ? undefined : parseAddress(ipv6 ?? value);
 }
 
 // What a user's own context holds need not be what its types say.

@@ -38,23 +38,34 @@ export function occurrence(values: readonly string[], number: number): string | 
 }
 
 /**
- * The last cookie of that name, which is case-sensitive; quotes stay.
+ * The last cookie of that name, which is case-sensitive; quotes stay. A field that ends behind the `=` has none.
  * @see HAProxy http.c:http_extract_cookie_value; a comma separates as a semicolon does
  */
 export function cookieValue(context: RequestContext, name: string): string | undefined {
   const cookies = fieldValue(context, 'cookie');
   if (cookies === undefined) return undefined;
   let last: string | undefined;
+  let left = cookies.length;
   for (const cookie of splitOutsideQuotes(cookies, SEMICOLON, COMMA)) {
-    const equals = cookie.indexOf('=');
-    if (equals !== -1 && trimmed(cookie.slice(0, equals)) === name) last = trimmed(cookie.slice(equals + 1));
+    if (left > name.length + 1) last = namedValue(cookie, name) ?? last;
+    left -= cookie.length + 1;
   }
   return last;
 }
 
-/** The value that a `Set-Cookie` field sets that cookie to; `undefined`: it sets another one. */
+/**
+ * The value that a `Set-Cookie` field sets that cookie to; `undefined`: it sets another one. HAProxy: each part of it that
+ * commas separate is read as a field.
+ */
 export function setCookieValue(field: string, name: string): string | undefined {
-  const pair = field.slice(0, endOutsideQuotes(field, 0, SEMICOLON));
+  return splitOutsideQuotes(field, COMMA)
+    .map(trimmed)
+    .filter((part) => part.length > name.length + 1)
+    .map((part) => namedValue(part.slice(0, endOutsideQuotes(part, 0, SEMICOLON)), name))
+    .findLast((value) => value !== undefined);
+}
+
+function namedValue(pair: string, name: string): string | undefined {
   const equals = pair.indexOf('=');
   return equals !== -1 && trimmed(pair.slice(0, equals)) === name ? trimmed(pair.slice(equals + 1)) : undefined;
 }

@@ -84,6 +84,19 @@ test('an unknown key is a fault; one in HAProxy’s or another spelling names ou
   ]);
 });
 
+test('a hint is given for a key in any spelling, before one that looks like it', () => {
+  const faults = faultsOf({ 'check-time_out': 1, intre: 1, interval: 1, nonsense: 1 }, (read) => {
+    read.any('inter');
+    read.rejectUnknown({ checkTimeout: 'it is elsewhere', interval: 'it is inter', intre: 'it is a hint' });
+  });
+  assert.deepEqual(faults, [
+    'pool.check-time_out: is not an option; it is elsewhere',
+    'pool.intre: is not an option; it is a hint',
+    'pool.interval: is not an option; it is inter',
+    'pool.nonsense: is not an option',
+  ]);
+});
+
 test('what is inherited from a prototype is no option', () => {
   const read = new OptionReader(Object.create({ retries: 99 }), 'pool');
   assert.equal(read.integer('retries', { default: 3 }), 3);

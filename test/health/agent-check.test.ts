@@ -9,17 +9,6 @@ import { addressOf, freePort, listen, probe, start, targetOf } from './probing.t
 /** The server has another port than its agent, and speaks TLS. */
 const server = targetOf(addressOf('https://127.0.0.1:1'));
 
-test('the agent is asked where its server is, wherever other checks go', async (t) => {
-  const { port } = (await listen(t, (socket) => socket.end('up\n'))).address;
-  const asked = { address: '127.0.0.1:1', addr: '127.0.0.2', port: 2 };
-  for (const more of [{ agentCheck: true, agentPort: port }, { check: { type: 'agent', port } }] as const) {
-    const pool = new Pool({ servers: [{ ...asked, ...more }] });
-    await pool.ready();
-    assert.equal(pool.stats().servers['s1']?.agent?.description, 'the agent says up');
-    await pool.close();
-  }
-});
-
 function agentAt(port: number, more: Partial<AgentTarget> = {}): ReturnType<typeof agentCheck> {
   return agentCheck({ host: undefined, port, send: '', ...more });
 }
@@ -64,6 +53,26 @@ test('the agent gets the text first, at the address that is said', async (t) => 
   const check = agentAt(listener.address.port, { host: '127.0.0.1', send: 'how are you, é?\n' });
   const { description } = await probe(check, listener, targetOf(addressOf('unix:/run/server.sock')));
   assert.equal(description, 'the agent says up');
+});
+
+test('without an address of its own the agent is where checks go, and its words reach the pool', async (t) => {
+  const { port } = (await listen(t, (socket) => socket.end('50% maxconn:3 up # well\n'))).address;
+  const server = {
+    name: 'a',
+    address: '192.0.2.1:80',
+    addr: '127.0.0.1',
+    weight: 10,
+    agentCheck: true,
+    agentPort: port,
+  };
+  const pool = new Pool({ servers: [server] });
+  await pool.ready({ timeout: '5s' });
+  const { weight, maxconn, agent } = pool.stats().servers['a'] ?? assert.fail();
+  assert.deepEqual(
+    [weight, maxconn, agent?.code, agent?.description],
+    [5, 3, 'L7OK', 'the agent says 50% maxconn:3 up (well)'],
+  );
+  await pool.close();
 });
 
 test('an agent where nothing listens is one that cannot be reached', async () => {

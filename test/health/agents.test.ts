@@ -100,7 +100,7 @@ test('a weight that the pool refuses is told, and the other words count all the 
   ask();
   agent.say('20% down');
   assert.deepEqual([server.weight, server.limits.maxconn], [5, 8]);
-  const refused = "its weight is not taken; allowed: 0 and 10: 'static-rr' is static";
+  const refused = "the weight 2 is refused; allowed: 0 and 10: 'static-rr' is static";
   assert.deepEqual(bench.heard(), [
     `s1 agent CHECKED: the agent says 20% maxconn:8 (${refused})`,
     `s1 running > stopped: Layer7 wrong status: the agent says 20% down (${refused}) (L7STS) after 1 failed agent check`,

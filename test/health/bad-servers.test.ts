@@ -27,12 +27,21 @@ const KINDS: Readonly<Record<string, (port: number) => CheckDefinition>> = {
   agent: (port) => ({ type: 'agent', port }),
 };
 
+/** For servers that never end what they do. */
 const LIMIT_MS = 300;
 
-async function ask(kind: string, { address }: Listener, tls?: CheckTarget['tls']): Promise<CheckResult> {
+/** For those that do, on a machine of any pace. */
+const PATIENCE_MS = 60_000;
+
+async function ask(
+  kind: string,
+  { address }: Listener,
+  limitMs: number,
+  tls?: CheckTarget['tls'],
+): Promise<CheckResult> {
   const check = checkOf(KINDS[kind]?.(address.port) as CheckDefinition);
   const proto = kind === 'h2' ? ('h2' as const) : undefined;
-  const limits = { connectMs: LIMIT_MS, answerMs: LIMIT_MS };
+  const limits = { connectMs: limitMs, answerMs: limitMs };
   const { result, calls } = start(check, { address, tls, proto }, limits);
   const verdict = await result;
   assert.equal(calls(), 1);
@@ -63,6 +72,7 @@ const FLOODS: Readonly<Record<string, readonly [first: string, piece: string]>> 
   'fields without end': ['HTTP/1.1 200 OK\r\n', 'x: y\r\n'],
   'interim responses': ['', 'HTTP/1.1 100 Continue\r\n\r\n'],
   'settings of HTTP/2': ['', '\0\0\0\x04\0\0\0\0\0'],
+  'interim responses of HTTP/2': ['\0\0\0\x04\0\0\0\0\0', '\0\0\x05\x01\x04\0\0\0\x01\x08\x03103'],
   'words of an agent': ['', 'down up 5% '],
 };
 const MB = 1_000_000;
@@ -77,7 +87,7 @@ for (const [what, [first, piece]] of Object.entries(FLOODS)) {
     });
     for (const kind of Object.keys(KINDS)) {
       const begun = performance.now();
-      assertTold(await ask(kind, listener), kind);
+      assertTold(await ask(kind, listener, LIMIT_MS), kind);
       await listener.closed();
       assert.ok(performance.now() - begun < 10_000, kind);
     }
@@ -107,7 +117,7 @@ for (const [what, handler] of Object.entries(BEHAVIOURS)) {
     const listener = await listen(t, handler);
     // An alert is an answer to a hello of TLS.
     const kinds = Object.keys(KINDS).filter((kind) => kind !== 'ssl-hello' || !what.includes('alert'));
-    await Promise.all(kinds.map(async (kind) => assertTold(await ask(kind, listener), kind)));
+    await Promise.all(kinds.map(async (kind) => assertTold(await ask(kind, listener, LIMIT_MS), kind)));
   });
 }
 
@@ -115,7 +125,7 @@ test('plain checks of a port that speaks TLS fail, and so do checks over TLS of 
   const secure = await listen(t, (socket) => void socket.resume(), { tlsOptions: await certificate() });
   for (const kind of Object.keys(KINDS)) {
     if (kind === 'ssl-hello') continue;
-    const verdict = await ask(kind, secure);
+    const verdict = await ask(kind, secure, LIMIT_MS);
     assertTold(verdict, kind);
     assert.ok(['L7RSP', 'L7TOUT', 'SOCKERR', 'CHECKED'].includes(verdict.code), `${kind}: ${verdict.code}`);
   }
@@ -125,7 +135,7 @@ test('plain checks of a port that speaks TLS fail, and so do checks over TLS of 
   for (const kind of Object.keys(KINDS)) {
     // These speak no TLS, whatever the server does.
     if (kind === 'ssl-hello' || kind === 'agent') continue;
-    const { code, description } = await ask(kind, plain, tls);
+    const { code, description } = await ask(kind, plain, PATIENCE_MS, tls);
     assert.equal(code, 'L6RSP', kind);
     assert.match(description, /^the server does not speak TLS/, kind);
   }
@@ -169,7 +179,7 @@ for (const [kind, answer] of [
     const listener = await cutAfter(t, (server.address() as net.AddressInfo).port, () => bytes);
     const passed: boolean[] = [];
     for (; bytes <= 200; bytes++) {
-      const verdict = await ask(kind, listener);
+      const verdict = await ask(kind, listener, PATIENCE_MS);
       if (verdict.result !== 'passed') assertTold(verdict, `cut after ${bytes}`);
       passed.push(verdict.result === 'passed');
     }
@@ -186,7 +196,7 @@ test('the line of an agent that is cut at any byte counts only when it is whole'
   const line = 'down 50% # disk full\r\n';
   for (let end = 0; end <= line.length; end++) {
     const listener = await listen(t, (socket) => void socket.end(line.slice(0, end)));
-    const { code, description } = await ask('agent', listener);
+    const { code, description } = await ask('agent', listener, PATIENCE_MS);
     // CR ends a line as LF does.
     if (end >= line.length - 1) assert.deepEqual([code, description], ['L7STS', 'the agent says down 50% (disk full)']);
     else assert.deepEqual([code, description], ['CHECKED', 'the agent sent no complete line; ignored']);
@@ -203,7 +213,7 @@ for (const [said, code, words] of [
 ] as const) {
   test(`an agent that says ${JSON.stringify(said).slice(0, 40)}`, async (t) => {
     const listener = await listen(t, (socket) => void socket.end(said, 'latin1'));
-    const verdict = await ask('agent', listener);
+    const verdict = await ask('agent', listener, PATIENCE_MS);
     assert.equal(verdict.code, code, verdict.description);
     assert.match(verdict.description, words);
     assert.ok(verdict.description.length < 300);

@@ -47,7 +47,7 @@ const answer = (status: string, fields = '', body = ''): Script => ({
   close: true,
 });
 
-/** How HAProxy 2.6.12 ended each of these: `live-haproxy-checks.test.ts` asks the one that is installed. */
+/** How HAProxy 2.6.12 ended each of these: `live-haproxy-verdicts.test.ts` asks the one that is installed. */
 export const VERDICTS: readonly Verdict[] = [
   tcp(SILENT, 'connect', 'L4OK', { connect: true }),
   tcp(MUTE, 'connect', 'L4OK', { connect: true }),

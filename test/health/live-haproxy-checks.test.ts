@@ -1,7 +1,7 @@
 /** What our checks say is what the HAProxy that is installed says, byte for byte. */
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
-import { findHaproxy, versionOf } from '../support/haproxy-process.ts';
+import type { TestContext } from 'node:test';
+import { withHaproxy } from '../support/haproxy-process.ts';
 import { LiveServer } from '../support/live-server.ts';
 import { EXCHANGES, latin1, ScriptedServer, type ServerTurn } from './protocol-turns.ts';
 
@@ -52,13 +52,4 @@ function turnsOf(name: string): readonly ServerTurn[] {
   return name === 'smtp with EHLO' ? turns.with(0, { says: latin1('220 ESMTP\r\n') }) : turns;
 }
 
-const haproxy = findHaproxy();
-test(`the same bytes as HAProxy ${haproxy === undefined ? '' : versionOf(haproxy)}`.trimEnd(), async (t) => {
-  if (haproxy !== undefined) {
-    await compare(t, haproxy);
-    return;
-  }
-  const missing = 'haproxy is not installed';
-  assert.equal(process.env['CI'], undefined, `${missing}; .ci/run must do it: apt-get install -y haproxy`);
-  t.skip(missing);
-});
+withHaproxy('the same bytes as the HAProxy that is installed', (haproxy, t) => compare(t, haproxy));

@@ -10,7 +10,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { findHaproxy } from '../support/haproxy-process.ts';
+import { withHaproxy } from '../support/haproxy-process.ts';
 import { type Script, VERDICTS } from './haproxy-verdicts.ts';
 import { checkOf, type Listener, listen, start, targetOf } from './probing.ts';
 
@@ -48,9 +48,7 @@ test('our checks end as HAProxy’s', async (t) => {
   );
 });
 
-test('the HAProxy that is installed ends them so', async (t) => {
-  const haproxy = findHaproxy();
-  if (haproxy === undefined) return;
+withHaproxy('the HAProxy that is installed ends them so', async (haproxy, t) => {
   const listeners = await Promise.all(VERDICTS.map(({ server }) => play(t, server)));
   const folder = mkdtempSync(join(tmpdir(), 'evenkeel-checks-'));
   t.after(() => rmSync(folder, { recursive: true }));

@@ -11,6 +11,8 @@ import { type TestContext, test } from 'node:test';
 import { Dialer } from '#src/connections/dial.ts';
 import { systemEnvironment } from '#src/core/environment.ts';
 import { Pool, type ServerCheckEvent } from '#src/index.ts';
+import { nextCheck } from '../support/next-check.ts';
+import { VirtualClock } from '../support/virtual-clock.ts';
 import { addressOf, checkOf, listen, start, targetOf } from './probing.ts';
 
 type Answer = (error: NodeJS.ErrnoException | null, addresses: dns.LookupAddress[]) => void;
@@ -32,7 +34,7 @@ function heldLookups(t: TestContext): { asked: string[]; answers: Answer[] } {
   return held;
 }
 
-function nextCheck(pool: Pool): Promise<ServerCheckEvent> {
+function firstCheck(pool: Pool): Promise<ServerCheckEvent> {
   return new Promise((resolve) => pool.once('server:check', resolve));
 }
 
@@ -42,7 +44,7 @@ test('a server whose name nobody knows is down in words, and what is asked of it
     servers: [{ address: 'http://nosuchhost.invalid:80', check: true, initState: 'fully-up', inter: '30s' }],
     retries: 0,
   });
-  const first = nextCheck(pool);
+  const first = firstCheck(pool);
   const front = http.createServer(pool.middleware()).listen(0, '127.0.0.1');
   await once(front, 'listening');
   t.after(async () => {
@@ -111,20 +113,18 @@ test('a failure is told to all who wait, and is not remembered: a name that reso
       known ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(fault, [] as dns.LookupAddress[]),
     );
   });
-  const pool = new Pool({
-    servers: [{ name: 'a', address: `http://new.example:${port}`, check: true, inter: 10, rise: 2 }],
-  });
+  const clock = new VirtualClock();
+  const servers = [{ name: 'a', address: `http://new.example:${port}`, check: true, inter: 10, rise: 2 }];
+  const pool = new Pool({ servers }, clock);
   t.after(() => pool.close());
-  const { description, code } = await nextCheck(pool);
+  const { description, code } = await nextCheck(pool, clock, 1);
   assert.deepEqual([code, description], ['L4CON', "the name 'new.example' is unknown: no address was found for it"]);
   assert.equal(pool.server('a').state, 'DOWN');
-  const up = new Promise<void>((resolve) => pool.once('server:up', () => resolve()));
   known = true;
-  await up;
+  for (let passed = 0; passed < 2; passed++) await nextCheck(pool, clock, 10);
   assert.equal(pool.server('a').state, 'UP');
   const before = asked;
-  await nextCheck(pool);
-  await nextCheck(pool);
+  for (let passed = 0; passed < 2; passed++) await nextCheck(pool, clock, 10);
   assert.equal(asked, before, 'what is known is not asked again');
 });
 

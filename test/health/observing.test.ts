@@ -152,6 +152,22 @@ test('disableOn404: a server that is up and answers 404 takes no new work; one t
   assert.ok(bench.heard().includes('s1 L7OKC: status 404, no new requests'));
 });
 
+test('disableOn404 goes before any other meaning of a 404, but for that of a function', () => {
+  for (const [code, status] of [
+    ['L7RSP', 'NOLB'],
+    ['L6RSP', 'NOLB'],
+    ['L4CON', 'NOLB'],
+    ['PROCERR', 'DOWN'],
+  ] as const) {
+    const bench = new ManualBench();
+    const check = new ManualCheck();
+    const server = bench.add({ check, disableOn404: true });
+    bench.clock.advance(1);
+    check.end({ ...NOT_FOUND, code });
+    assert.equal(bench.monitor.status(server), status, code);
+  }
+});
+
 test('without disableOn404 a 404 is what the check says it is', () => {
   const bench = new ManualBench();
   const check = new ManualCheck();

@@ -23,6 +23,7 @@ function watch(options: object = {}): Watch {
   const outliers = new Outliers(clock, settings, {
     onChange: () => undefined,
     onEjected: (server, { cause }) => told.push(`${server.name} ${cause}`),
+    onHalfOpen: () => undefined,
     onRestored: (server) => told.push(`${server.name} restored`),
   });
   const [ill, well] = [makeServer(1), makeServer(2)];

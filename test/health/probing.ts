@@ -110,7 +110,7 @@ export function targetOf(address: Address, settings: Partial<TlsSettings> | unde
 /** The check that a server's option `check` gives. */
 export function checkOf(definition: CheckDefinition): HealthCheck {
   const read = new OptionReader({ check: definition }, 'server');
-  const check = readCheck(read, { named: new Map(), httpchk: undefined, externalCheck: true });
+  const check = readCheck(read, { named: new Map(), httpchk: undefined, externalCheck: true, used: new Set() });
   read.throwFaults();
   if (!check) throw new Error('no check');
   return check;

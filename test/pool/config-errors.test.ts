@@ -1,21 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ConfigError, Pool } from '#src/index.ts';
+import { Pool } from '#src/index.ts';
+import { faultsOf } from '../support/config-faults.ts';
 import { VirtualClock } from '../support/virtual-clock.ts';
-
-/** `path: message` of every fault; nothing may have been started. */
-function faultsOf(options: unknown): string[] {
-  const clock = new VirtualClock();
-  let faults: string[] = [];
-  try {
-    void new Pool(options as never, clock).close();
-  } catch (error) {
-    assert.ok(error instanceof ConfigError, String(error));
-    faults = error.faults.map(({ path, message }) => `${path}: ${message}`);
-    assert.equal(clock.pending, 0, 'no check was started');
-  }
-  return faults;
-}
 
 const A = '127.0.0.1:3001';
 const TABLE = { type: 'ip', size: '1k' };
@@ -135,7 +122,7 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   [{ servers: [{ address: A, redir: 'a b' }] }, 'servers[0].redir: "a b" is not allowed; allowed: what goes before'],
   [{ persist: 1 }, 'persist: 1 is not allowed; allowed: true or false'],
   [{ checkcache: 'yes' }, 'checkcache: "yes" is not allowed; allowed: true or false'],
-  [{ forcePersist: true }, 'forcePersist: true is not allowed; allowed: a function'],
+  [{ forcePersist: 1 }, 'forcePersist: 1 is not allowed; allowed: a function'],
   [{ ignorePersist: 'x' }, 'ignorePersist: "x" is not allowed; allowed: a function'],
   [{ servers: [{ address: A, minconn: 1 }] }, "servers[0].minconn: needs the pool's option 'fullconn'"],
   [{ servers: [{ address: A, strictMaxconn: true }] }, 'servers[0].strictMaxconn: needs a maxconn'],
@@ -169,8 +156,9 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
     {
       servers: [
         { address: A, name: 'a', check: true },
-        { address: A, track: 'a', agentCheck: true, agentPort: 1 },
+        { address: A, track: 'a', agentCheck: true },
       ],
+      defaultServer: { agentPort: 1 },
     },
     "servers[1].agentCheck: cannot stand beside 'track': the server follows the state of the one it tracks",
   ],
@@ -239,7 +227,6 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
     'servers: the id 7 is given to two servers',
   ],
   [{ servers: [{ address: A, name: 's2' }, A] }, 'servers: the name "s2" is given to two servers'],
-  [{ servers: [A], httpchk: true }, "httpchk: no server is checked: give one 'check: true'"],
   // what all servers share
   [{ defaultServer: 5 }, 'defaultServer: 5 is not an object'],
   [{ defaultServer: { weight: 'x' }, servers: [A, A] }, 'defaultServer.weight: "x" is not allowed'],
@@ -254,6 +241,155 @@ test('each wrong option is one fault that says where, what, and what is allowed'
     return asExpected ? [] : [`${JSON.stringify(options)}: ${faults.join(' | ')}`];
   });
   assert.equal(unexpected.length, 0, unexpected.join('\n'));
+});
+
+const IDLE_CHECK = "needs a 'check' other than an agent";
+const CONNECTING = `${IDLE_CHECK} or a function`;
+const AGENT = { type: 'agent', port: 1 };
+const OVER_TLS = "needs a 'check' over TLS: to an https: address (without 'addr' and 'port'), or with 'checkSsl: true'";
+const OVER_HTTP = "needs a 'check' over HTTP: { type: 'http', … }, or the pool's 'httpchk' and 'check: true'";
+const OBSERVED = "needs 'observe', and with it a 'check' other than an agent";
+const ASKED = "needs 'agentCheck: true'; an agent that is the 'check' itself has its options there, and 'inter'";
+const BESIDE_TRACK = "cannot stand beside 'track': the server follows the state of the one it tracks";
+
+/** Options that would do nothing for the server that they stand at, beside the others that it has. */
+const IDLE: readonly (readonly [options: object, beside: object, why: string])[] = [
+  ...[{}, { agentCheck: true, agentPort: 1 }, { check: AGENT }].map(
+    (beside) => [{ observe: 'layer4' }, beside, `${IDLE_CHECK}: what requests meet counts beside its results`] as const,
+  ),
+  [{ errorLimit: 3, onError: 'mark-down' }, { check: true }, OBSERVED],
+  [{ errorLimit: 3, onError: 'mark-down' }, {}, OBSERVED],
+  [{ agentPort: 1, agentAddr: 'a', agentInter: '1s', agentSend: 'x' }, {}, ASKED],
+  [{ agentPort: 1, agentInter: '1s' }, { check: AGENT }, ASKED],
+  [{ inter: '1s' }, {}, "needs a 'check'; an agent beside a server is asked every 'agentInter'"],
+  [
+    { inter: '1s' },
+    { agentCheck: true, agentPort: 1 },
+    "needs a 'check'; an agent beside a server is asked every 'agentInter'",
+  ],
+  [{ fastinter: 100, downinter: '5s', rise: 1, fall: 1 }, {}, IDLE_CHECK],
+  [{ fastinter: 100, downinter: '5s', rise: 1, fall: 1 }, { check: AGENT, inter: '1s' }, IDLE_CHECK],
+  [{ initState: 'down' }, {}, "needs a 'check' or 'agentCheck': nothing else would ever change that state"],
+  [{ addr: 'a' }, {}, "needs a 'check' other than a function, or 'agentCheck'"],
+  [{ addr: 'a' }, { check: () => true }, "needs a 'check' other than a function, or 'agentCheck'"],
+  ...[{}, { check: AGENT }, { check: () => true }].map(
+    (beside) => [{ port: 1, checkSsl: true, checkSendProxy: true }, beside, CONNECTING] as const,
+  ),
+  ...[{}, { check: true }, { check: true, checkSsl: false, address: 'https://a' }].map(
+    (beside) => [{ checkSni: 'a', checkAlpn: ['h2'] }, beside, OVER_TLS] as const,
+  ),
+  [{ checkSni: 'a' }, { check: true, port: 1, address: 'https://a' }, OVER_TLS],
+  ...[{}, { check: true }, { check: 'redis' }, { check: () => true }].map(
+    (beside) => [{ checkProto: 'h2', checkReusePool: true }, beside, OVER_HTTP] as const,
+  ),
+  [{ nonStick: true }, {}, "needs the pool's option 'stick'"],
+];
+
+test('an option that would do nothing for its server is refused, and says what it needs', () => {
+  for (const [options, beside, why] of IDLE) {
+    const expected = Object.keys(options).map((option) => `servers[0].${option}: ${why}`);
+    const faults = faultsOf({ servers: [{ address: A, ...beside, ...options }] });
+    assert.deepEqual(faults.sort(), expected.sort(), JSON.stringify([options, beside]));
+  }
+});
+
+test('as a default it is refused where no server of the list can use it, and else does nothing where it cannot', () => {
+  for (const [options, beside, why] of IDLE) {
+    const { address = A, ...defaults } = beside as { address?: string };
+    const expected = Object.keys(options).map((option) => `defaultServer.${option}: ${why}`);
+    const defaultServer = { ...defaults, ...options };
+    assert.deepEqual(faultsOf({ defaultServer, servers: [address] }).sort(), expected.sort(), JSON.stringify(options));
+  }
+  const defaultServer = { observe: 'layer7', onError: 'mark-down', inter: '1s', checkSni: 'a', checkReusePool: true };
+  const web = { address: 'https://a', check: 'http' };
+  assert.deepEqual(faultsOf({ defaultServer, servers: [A, web] }), []);
+  assert.deepEqual(faultsOf({ defaultServer }), [], 'servers that are added later may have checks');
+});
+
+test('options may wait for a check that is written off beside them; what asks for nothing needs nothing', () => {
+  const waiting = [
+    { check: false, inter: '1s', rise: 1, initState: 'down', observe: 'layer7', port: 1, checkReusePool: true },
+    { check: true, observe: 'none', onError: 'mark-down', errorLimit: 2 },
+    { agentCheck: false, agentPort: 1 },
+    { observe: 'none', initState: 'none', checkSsl: false, checkSendProxy: false, checkReusePool: false },
+  ];
+  for (const options of waiting) assert.deepEqual(faultsOf({ servers: [{ address: A, ...options }] }), []);
+});
+
+test('what is wrong with a check says nothing of the options that need it', () => {
+  const server = { address: A, check: 'nonesuch', inter: '1s', observe: 'layer7' };
+  assert.deepEqual(
+    faultsOf({ servers: [server], disableOn404: true }).map((fault) => fault.split(': ')[0]),
+    ['servers[0].check'],
+  );
+});
+
+test('a server that tracks another has none of the options of checks itself', () => {
+  const options = {
+    ...{ check: true, inter: '1s', rise: 1, observe: 'layer4', onError: 'mark-down', port: 1, checkSni: 'a' },
+    ...{ agentCheck: true, agentPort: 1, agentInter: '1s' },
+  };
+  const servers = [
+    { address: A, name: 'a', check: true },
+    { address: A, track: 'a', ...options },
+  ];
+  const expected = Object.keys(options).map((option) => `servers[1].${option}: ${BESIDE_TRACK}`);
+  assert.deepEqual(faultsOf({ servers }).sort(), expected.sort());
+  const defaults = { ...options, checkSsl: true };
+  const off = { address: A, track: 'a', check: false, agentCheck: false, initState: 'none', observe: 'none' };
+  assert.deepEqual(faultsOf({ servers: [{ address: A, name: 'a' }, off], defaultServer: defaults }), []);
+});
+
+test('a server that is added later is held to the same', () => {
+  const pool = new Pool({}, new VirtualClock());
+  assert.throws(
+    () => pool.addServer({ address: A, observe: 'layer7' }),
+    /server\.observe: needs a 'check' other than an agent/,
+  );
+  assert.equal(pool.servers.length, 0);
+  void pool.close();
+});
+
+/** Options of the pool that are about checks or persistence that it has not. */
+const IDLE_OF_POOL: readonly (readonly [options: object, fault: string])[] = [
+  [{ servers: [A], httpchk: true }, "httpchk: is used by no server: give one 'check: true'"],
+  [{ servers: [{ address: A, check: 'tcp' }], httpchk: '/x' }, "httpchk: is used by no server: give one 'check: true'"],
+  [
+    { servers: [{ address: A, check: true }], healthchecks: { a: { type: 'tcp' }, b: { type: 'http' } } },
+    "healthchecks: is used by no server: give one check: 'a' or 'b'",
+  ],
+  ...[A, { address: A, check: true }, { address: A, check: AGENT }].map(
+    (server) =>
+      [
+        { servers: [server], disableOn404: true },
+        "disableOn404: needs a server with a 'check' over HTTP: check: { type: 'http', … }, or 'httpchk' and 'check: true'",
+      ] as const,
+  ),
+  [{ servers: [A], spreadChecks: 5 }, "spreadChecks: needs a server with a 'check' or 'agentCheck'"],
+  [{ servers: [A], maxSpreadChecks: '5s' }, "maxSpreadChecks: needs a server with a 'check' or 'agentCheck'"],
+  [{ persist: true }, "persist: needs 'cookie' or 'stick' or 'useServer'"],
+  [{ forcePersist: () => true }, "forcePersist: needs 'cookie' or 'stick' or 'useServer'"],
+  [{ ignorePersist: () => true, useServer: () => 'a' }, "ignorePersist: needs 'cookie'"],
+];
+
+test('an option of the pool that would do nothing is refused, and says what it needs', () => {
+  for (const [options, fault] of IDLE_OF_POOL) assert.deepEqual(faultsOf(options), [fault]);
+});
+
+test('options of the pool about checks may wait for servers that are added later, or for one check of several', () => {
+  const checks = {
+    ...{ httpchk: '/x', disableOn404: true, spreadChecks: 5, maxSpreadChecks: '1s' },
+    healthchecks: { a: { type: 'tcp' }, b: { type: 'tcp' } },
+  };
+  assert.deepEqual(faultsOf(checks), []);
+  const servers = [
+    { address: A, check: true },
+    { address: A, check: 'a' },
+  ];
+  assert.deepEqual(faultsOf({ ...checks, servers }), []);
+  const off = { servers: [A], disableOn404: false, spreadChecks: 0, persist: false };
+  assert.deepEqual(faultsOf(off), []);
+  assert.deepEqual(faultsOf({ servers: [{ address: A, agentCheck: true, agentPort: 1 }], spreadChecks: 5 }), []);
 });
 
 test('all faults come at once, wherever they are', () => {
@@ -301,6 +437,7 @@ test('what is right is taken: every option at once, in HAProxy’s words where i
     },
     servers: [
       A,
+      { address: '127.0.0.1:3002', check: 'db' },
       { address: 'https://example.com', name: 'b', id: 9, sni: 'x.test', verify: 'none', alpn: ['http/1.1'] },
       'unix:/run/a.sock',
       { address: '[::1]:80', backup: true, disabled: true, weight: 0, maxconn: 5 },

@@ -160,7 +160,7 @@ test('an event that there is not, and a listener that is none, are refused in wo
   >;
   const events =
     "'server:up', 'server:down', 'server:state', 'server:weight', 'server:added', 'server:removed', 'server:check', " +
-    "'server:ejected', 'server:restored', 'request', 'sample:error', 'lease:leaked', 'close'";
+    "'server:ejected', 'server:half-open', 'server:restored', 'request', 'sample:error', 'lease:leaked', 'close'";
   const listener = (): void => {};
   const cases: readonly [event: unknown, listener: unknown, message: string][] = [
     ['servr:down', listener, `event: "servr:down" is no event; did you mean 'server:down'? allowed: ${events}`],
@@ -205,4 +205,34 @@ test('a listener may change the pool that tells it', () => {
     [told, pool.server('a').state, pool.explain().candidates],
     [['a drain', 'b drain', 'a ready'], 'no check', ['a']],
   );
+});
+
+test('server:check: how a check ended, in what words and after what time, as stats show it', async () => {
+  const clock = new VirtualClock();
+  const slow = (): Promise<boolean> => new Promise((resolve) => clock.setTimer(() => resolve(true), 7));
+  const checks = {
+    plain: slow,
+    silent: () => new Promise<never>(() => {}),
+    wordy: () => ({ result: 'failed', status: 7, description: 'no disk' }),
+  };
+  const pool = new Pool(
+    {
+      servers: Object.entries(checks).map(([name, check]) => ({ name, address: '192.0.2.1:80', check })),
+      defaultServer: { inter: '1s' },
+    } as PoolOptions,
+    clock,
+  );
+  const told: Record<string, unknown> = {};
+  pool.on('server:check', ({ server, result, agent, ...rest }) => {
+    told[server] ??= rest;
+    assert.deepEqual([result, agent], [server === 'plain' ? 'passed' : 'failed', false]);
+    assert.deepEqual({ ...pool.stats().servers[server]?.check }, rest);
+  });
+  await clock.advanceAsync(3000);
+  assert.deepEqual(told, {
+    plain: { code: 'PROCOK', status: undefined, description: 'Check function passed (PROCOK)', durationMs: 7 },
+    silent: { code: 'PROCTOUT', status: undefined, description: 'no answer within 1000 ms', durationMs: 1000 },
+    wordy: { code: 'PROCERR', status: 7, description: 'no disk', durationMs: 0 },
+  });
+  await pool.close();
 });

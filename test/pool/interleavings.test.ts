@@ -188,10 +188,9 @@ class World {
       'SRV insert maxidle 1m',
     ]);
     return {
-      ...(cookie && { cookie }),
+      ...(cookie && { cookie, ignorePersist: () => this.chance(0.1) }),
       persist: this.chance(0.2),
       forcePersist: () => this.#mischief() || this.chance(0.1),
-      ignorePersist: () => this.chance(0.1),
       servers: ['a', 'b', 'c', 'd'].map((name, index) => ({
         name,
         address: `127.0.0.1:${index + 1}`,
@@ -221,7 +220,7 @@ class World {
       redispatch: this.oneOf([true, false, 1, 2]),
       retryNonIdempotent: this.chance(0.3),
       ...(this.chance(0.4) && { retryBudget: { ratio: 0.1, minPerSecond: 1 } }),
-      ...(this.chance(0.7) && { hedge: { after: '10ms', max: this.oneOf([1, 3, 3]), budget: 1 } }),
+      ...(this.chance(0.7) && { hedge: { after: '5ms', max: this.oneOf([1, 3, 3]), budget: 1 } }),
       useServer: ({ url }) => {
         this.#mischief();
         if (url === '/promise') return Promise.reject(new Error('async by mistake')) as never;

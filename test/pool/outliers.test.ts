@@ -8,6 +8,8 @@ interface Stage {
   readonly clock: VirtualClock;
   /** `ejected a consecutive-errors 30000`, `restored a` */
   readonly told: string[];
+  /** Each step of a breaker as it is told, and the state that is shown then: `server:ejected open` */
+  readonly states: string[];
   /** So many pieces of work for the server, one after another. */
   work(server: string, ok: boolean, times: number, ms?: number): void;
   /** Who gets the next requests. */
@@ -25,12 +27,16 @@ function stage(names: string, outlier: OutlierOptions, options: PoolOptions = {}
   const useServer = ({ url }: { readonly url?: string | undefined }): string | undefined => url;
   const pool = new Pool<unknown>({ servers, outlier, useServer, ...options } as PoolOptions<unknown>, clock);
   const told: string[] = [];
+  const states: string[] = [];
   pool.on('server:ejected', ({ server, cause, forMs }) => told.push(`ejected ${server} ${cause} ${forMs}`));
   pool.on('server:restored', ({ server }) => told.push(`restored ${server}`));
+  for (const event of ['server:ejected', 'server:half-open', 'server:restored'] as const)
+    pool.on(event, ({ server }) => states.push(`${event} ${pool.stats().servers[server]?.breaker}`));
   return {
     pool,
     clock,
     told,
+    states,
     work(server, ok, times, ms = 0) {
       for (let i = 0; i < times; i++) {
         const lease = pool.tryAcquire({ url: server });
@@ -133,6 +139,28 @@ test('a time without work makes the next ejection no longer, as one of good work
     clock.advance(600_000);
     assert.equal(clock.pending, 0);
   }
+});
+
+test('each step of a breaker is told, with stats in step; a listener may remove the server', async () => {
+  const { pool, clock, states, work } = stage('abc', { trials: 1 });
+  work('a', false, 5);
+  clock.advance(30_000);
+  work('a', false, 1);
+  clock.advance(60_000);
+  work('a', true, 1);
+  assert.deepEqual(states, [
+    'server:ejected open',
+    'server:half-open half-open',
+    'server:ejected open',
+    'server:half-open half-open',
+    'server:restored closed',
+  ]);
+  pool.on('server:half-open', ({ server }) => void pool.removeServer(server));
+  work('b', false, 5);
+  clock.advance(30_000);
+  assert.deepEqual([states.length, pool.hasServer('b')], [7, false]);
+  await pool.close();
+  assert.equal(clock.pending, 0);
 });
 
 test('work that began before the ejection says nothing of a server that is tried', () => {
@@ -350,6 +378,22 @@ test('a slow server is ejected where latency is looked at, and again while it st
   clock.advance(20_000);
   work('b', true, 2, 11);
   assert.equal(told.at(-1), 'restored b');
+});
+
+test('where nobody has been compared for long, a server that was slow once is not held to what was measured then', () => {
+  for (const [restMs, last] of [
+    [300_000, 'ejected b latency 20000'],
+    [320_001, 'restored b'],
+  ] as const) {
+    const latency = { minimumRequests: 10 };
+    const { clock, told, work } = stage('abc', { latency, trials: 1, interval: '20s', baseEjection: '10s' });
+    for (const name of 'abc') work(name, true, 10, name === 'b' ? 100 : 10);
+    clock.advance(20_000);
+    assert.deepEqual(told, ['ejected b latency 10000']);
+    clock.advance(restMs - 100);
+    work('b', true, 1, 100);
+    assert.equal(told.at(-1), last, `after ${restMs} ms`);
+  }
 });
 
 test('times that differ by little in milliseconds are no reason', () => {

@@ -266,6 +266,43 @@ describe('a table that has to be waited for', () => {
   });
 });
 
+for (const [method, says] of [
+  ['lookup', 'stick[0].on'],
+  ['recall', 'stick[0].on'],
+  ['ask', 'stick[0].on'],
+  ['get', 'stick[0].on'],
+  ['claim', 'stick'],
+  ['store', 'stick'],
+] as const)
+  test(`a table of the user's own that throws in ${method} is done without, and told by sample:error`, async () => {
+    const inner = new StickTable({ type: 'ip', size: 10 });
+    const table: Table = {
+      type: 'ip',
+      untracked: inner.untracked,
+      lookup: () => (method === 'recall' ? Promise.resolve(undefined) : 'gone'),
+      recall: () => undefined,
+      ask: async () => undefined,
+      claim: () => undefined,
+      store: () => {},
+      track: () => undefined,
+      get: () => undefined,
+      set: () => undefined,
+      delete: () => false,
+      clear: () => 0,
+      [method]: () => {
+        throw new Error(`no ${method}`);
+      },
+    };
+    const sticky = new Sticky({ stickTable: table });
+    const context = { remoteAddress: '1.1.1.1' };
+    if (method === 'get') assert.equal(sticky.pool.explain(context).chosen, 'a');
+    const lease = await sticky.pool.acquire(context);
+    assert.equal(lease.server.name, 'a');
+    lease.release();
+    assert.deepEqual(sticky.faults, [says]);
+    assert.deepEqual([sticky.pool.stats().leases, sticky.clock.pending], [0, 0]);
+  });
+
 function bound(sticky: Sticky): { pool: Pool<unknown>; from: Sticky['from'] } {
   return { pool: sticky.pool, from: sticky.from.bind(sticky) };
 }

@@ -148,7 +148,9 @@ test('a server that is added may track one that is there, and no other', async (
   const more = { address: A.address };
   assert.deepEqual(
     faultsOf(() => pool.addServer({ ...more, track: 'nobody' })),
-    ['server.track: the pool has no server "nobody"'],
+    [
+      `server.track: the pool has no server "nobody"; allowed: another server of this pool, by its name alone: 'a', 'c', 'b'`,
+    ],
   );
   assert.match(faultsOf(() => pool.addServer({ ...more, track: 'c' })).join(), /server\.track: c has no check/);
   assert.match(

@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { systemEnvironment } from '#src/core/environment.ts';
 import { Pool } from '#src/index.ts';
-import type { RedisTable } from '#src/redis/redis-table.ts';
+import { RedisTable } from '#src/redis/redis-table.ts';
 import { LiveRedis, withRedis } from '../support/live-redis.ts';
 import { until } from '../support/until.ts';
 
@@ -159,6 +160,19 @@ withRedis('counters go on where Redis is gone, and by all when it is back', asyn
   await untilAllHave(1); // it has lost all, and begins anew
 });
 
+withRedis('operators are told at once that it is gone', async (redis) => {
+  const table = await redis.table();
+  await redis.end();
+  await until(() => !table.connected);
+  const asked = [
+    () => table.get('k'),
+    () => table.set('k', { server: 'a' }),
+    () => table.delete('k'),
+    () => table.clear(),
+  ];
+  for (const ask of asked) await assert.rejects(ask, /Redis is not connected/);
+});
+
 /** A name that leads to another server from one moment to the next. */
 async function turntable(t: TestContext): Promise<{ port: number; turnTo: (port: number) => void }> {
   let target = 0;
@@ -214,3 +228,29 @@ withRedis('failing over to a replica: what was chosen is still known', async (re
   await agree(one, two, [...KNOWN, ...NEW]);
   assert.deepEqual(await two.askAll(KNOWN), before);
 });
+
+withRedis('an entry that Redis has lost alone is told to it again by who uses it', async (redis, t) => {
+  let ahead = 0;
+  const environment = { ...systemEnvironment, now: () => performance.now() + ahead };
+  const table = new RedisTable(
+    { client: await redis.client(), name: 't', type: 'string', size: '1k', expire: '10m' },
+    environment,
+  );
+  t.after(() => table.close());
+  await until(() => table.subscribed);
+  table.store('k', 'a');
+  await until(() => table.unsent === 0);
+  const admin = await redis.client();
+  await admin.sendCommand(['DEL', 'evenkeel:t:k']); // as it does where time or memory is over
+  ahead += 590_000;
+  assert.equal(table.lookup('k'), 'a');
+  const other = await redis.table();
+  await untilServer(other, 'k', 'a');
+  assert.equal(table.lookup('k'), 'a');
+});
+
+/** Waits until Redis has that server for a key. */
+async function untilServer(table: RedisTable, key: string, server: string): Promise<void> {
+  for (const end = Date.now() + 20_000; (await table.get(key))?.server !== server; )
+    assert.ok(Date.now() < end, `Redis has ${server} for ${key}`);
+}

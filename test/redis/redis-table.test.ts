@@ -24,8 +24,9 @@ withRedis('what one stores the other finds, and news of changes reach who knows 
   const [one, two] = [await redis.table(), await redis.table()];
   assert.equal(await one.lookup('k'), undefined);
   one.store('k', 'a');
-  assert.equal(one.lookup('k'), 'a', 'at once, without Redis');
+  assert.equal(await one.lookup('k'), 'a');
   await until(() => one.unsent === 0);
+  assert.equal(one.lookup('k'), 'a', 'at once, without Redis');
   assert.equal(await two.lookup('k'), 'a');
   assert.equal(two.lookup('k'), 'a', 'it need not ask again');
   two.store('k', 'b', 'a');
@@ -45,6 +46,39 @@ withRedis('of choices made at the same moment the first counts, for all', async 
     assert.ok(server !== undefined);
     for (const table of tables) await until(() => table.recall(`k${key}`) === server, `one server for k${key}`);
   }
+});
+
+withRedis(
+  'what is stored without having been looked up takes the place of any server, the last one counts',
+  async (redis) => {
+    const [one, two] = [await redis.table(), await redis.table()];
+    one.store('k', 'a');
+    await until(() => one.unsent === 0);
+    two.store('k', 'b', null);
+    await until(() => one.recall('k') === 'b', 'the news');
+    one.store('k', 'c', null);
+    one.store('k', 'd', null);
+    await until(() => two.recall('k') === 'd', 'the news');
+    assert.equal((await two.get('k'))?.server, 'd');
+  },
+);
+
+withRedis('claims made at the same moment are given the same server, which is the first', async (redis) => {
+  const tables = await Promise.all(Array.from({ length: 4 }, () => redis.table()));
+  const known = async (key: string): Promise<unknown[]> => Promise.all(tables.map((table) => table.lookup(key)));
+  for (let key = 0; key < 50; key++) {
+    const claims = await Promise.all(tables.map((table, index) => table.claim(`k${key}`, `s${index}`)));
+    assert.equal(new Set(claims).size, 1, String(claims));
+    assert.deepEqual(await known(`k${key}`), claims);
+  }
+  const [one, two] = tables as [RedisTable, RedisTable];
+  assert.equal(one.claim('k0', one.recall('k0') ?? '', 'x'), undefined, 'it is so already');
+  const failed = one.recall('k1');
+  assert.deepEqual(await Promise.all([one.claim('k1', 'x', failed), one.claim('k1', 'y', failed)]), ['x', 'x']);
+  assert.equal(await two.claim('k1', 'z', failed), 'x');
+  await redis.end();
+  await until(() => !one.connected);
+  assert.equal(one.claim('k1', 'z', 'x'), undefined, 'who is alone waits for nobody');
 });
 
 withRedis('who chooses anew takes the place of the server that it knew, and of no other', async (redis) => {
@@ -103,15 +137,52 @@ withRedis('counters and rates are those of all', async (redis) => {
   first?.tracked.mark('gpt[0]', 7);
   await untilEntry(one, 'k', (entry) => entry?.http_req_cnt === 2);
   first?.request();
-  await until(() => first?.tracked.http_req_cnt === 3 && first.tracked.gpc[1] === 3 && first.tracked.conn_cur === 2);
+  await until(() => first?.tracked.http_req_cnt === 3 && first.tracked.gpc[1] === 3);
   assert.equal(first?.tracked.http_req_rate, 3);
   for (const tracking of [first, second]) tracking?.release();
-  const entry = await untilEntry(one, 'k', (found) => found?.conn_cur === 0);
+  const entry = await untilEntry(one, 'k', (found) => found?.http_req_cnt === 3);
   const { key, conn_cnt, http_req_cnt, http_req_rate, gpc, gpt } = entry ?? {};
   assert.deepEqual(
     { key, conn_cnt, http_req_cnt, http_req_rate, gpc, gpt },
     { key: 'k', conn_cnt: 2, http_req_cnt: 3, http_req_rate: 3, gpc: [0, 3], gpt: [7] },
   );
+});
+
+withRedis('gpc0 and gpt0 are names of the first of their arrays', async (redis) => {
+  const [one, two] = [await redis.table(COUNTED), await redis.table(COUNTED)];
+  const tracking = one.track('k');
+  tracking?.tracked.increment('gpc0', 3);
+  tracking?.tracked.mark('gpt0', 7);
+  const { gpc, gpt } = (await untilEntry(two, 'k', (entry) => entry?.gpc?.[0] === 3)) ?? {};
+  assert.deepEqual([gpc, gpt], [[3, 0], [7]]);
+  assert.deepEqual((await two.set('k', { gpc1: 4 }))?.gpc, [3, 4]);
+});
+
+withRedis('counters begin anew after 32 bits, for all', async (redis) => {
+  const [one, two] = [await redis.table(COUNTED), await redis.table(COUNTED)];
+  const tracking = one.track('k');
+  for (let i = 0; i < 3; i++) tracking?.tracked.increment('gpc[1]', 2 ** 32 - 1);
+  await untilEntry(one, 'k', (entry) => entry?.gpc?.[1] === 2 ** 32 - 3);
+  const other = two.track('k');
+  await until(() => other?.tracked.gpc[1] === 2 ** 32 - 3);
+});
+
+withRedis('conn_cur and use are of each process: one that ends leaves none behind', async (redis) => {
+  const [one, two] = [await redis.table(COUNTED), await redis.table(COUNTED)];
+  const [mine] = [one.track('k'), two.track('k'), two.track('k')];
+  await untilEntry(one, 'k', (entry) => entry?.conn_cnt === 3);
+  const currentOf = async (table: RedisTable): Promise<unknown> => {
+    const { conn_cur, use } = (await table.get('k')) ?? {};
+    return { conn_cur, use };
+  };
+  assert.deepEqual(await currentOf(one), { conn_cur: 1, use: 1 });
+  assert.deepEqual(await currentOf(two), { conn_cur: 2, use: 2 });
+  two.close();
+  mine?.request();
+  await untilEntry(one, 'k', (entry) => entry?.http_req_cnt === 1);
+  assert.equal(mine?.tracked.conn_cur, 1);
+  mine?.release();
+  assert.deepEqual(await currentOf(one), { conn_cur: 0, use: 0 });
 });
 
 withRedis('operators: set, delete, clear by a filter; what they change all others hear', async (redis) => {
@@ -133,6 +204,36 @@ withRedis('operators: set, delete, clear by a filter; what they change all other
   assert.equal(await two.clear(), 1);
   await assert.rejects(one.set('x', { http_err_cnt: 1 }), /http_err_cnt: is not stored by this table/);
   assert.equal(await one.get('x'), undefined);
+});
+
+withRedis('set changes all or nothing: not what is wrong, nor without Redis', async (redis) => {
+  const table = await redis.table(COUNTED);
+  assert.deepEqual((await table.set('empty', {}))?.gpc, [0, 0]);
+  await assert.rejects(table.set('k', null as never), /data: null is not an object/);
+  await assert.rejects(
+    table.set(Number.NaN, { http_err_cnt: 1 }),
+    /key: NaN is not allowed.+http_err_cnt: is not stored/s,
+  );
+  const tracking = table.track('k');
+  await redis.end();
+  await until(() => !table.connected);
+  await assert.rejects(table.set('k', { gpc0: 9 }), /not connected/);
+  assert.equal(tracking?.tracked.gpc[0], 0);
+});
+
+withRedis('a filter compares any number, and is refused as by every table', async (redis) => {
+  const table = await redis.table(COUNTED);
+  for (const key of ['a', 'b']) await table.set(key, { gpc: [1, key === 'a' ? 5 : 6] });
+  for (const [filter, said] of [
+    [{ data: 'gpc0', op: 'constructor', value: 1 }, /filter\.op: "constructor" is not allowed/],
+    [{ data: 'http_err_cnt', op: 'eq', value: 0 }, /filter\.data: "http_err_cnt" is not stored by this table/],
+    [{ data: 'gpc0', op: 'eq', value: Number.NaN }, /filter\.value: NaN is not allowed/],
+    [{}, /filter\.data/],
+    [async () => true, /the function returned a promise/],
+  ] as const)
+    await assert.rejects(table.clear(filter as never), said);
+  assert.equal(await table.clear({ data: 'gpc[1]', op: 'ge', value: 6 }), 1);
+  assert.equal(await table.clear({ data: 'gpc0', op: 'eq', value: 1 }), 1);
 });
 
 withRedis('a wrong option is named', async (redis) => {

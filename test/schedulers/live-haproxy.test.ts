@@ -14,7 +14,7 @@
  */
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { findHaproxy, versionOf } from '../support/haproxy-process.ts';
+import { findHaproxy, versionOf, withHaproxy } from '../support/haproxy-process.ts';
 import { LiveHaproxy, type Scenario, type Step } from '../support/live-haproxy.ts';
 import { PickPlayer, type RecordedServer } from '../support/pick-player.ts';
 import { seededRandom } from '../support/virtual-clock.ts';
@@ -305,11 +305,7 @@ const scenarios = Object.entries(KINDS).flatMap(([name, kind], k) =>
 
 const haproxy = findHaproxy();
 if (haproxy === undefined) {
-  test('the same server as the HAProxy that is installed', (t) => {
-    const missing = 'haproxy is not installed';
-    assert.equal(process.env['CI'], undefined, `${missing}; .ci/run must do it: apt-get install -y haproxy`);
-    t.skip(missing);
-  });
+  withHaproxy('the same server as the HAProxy that is installed', () => assert.fail());
 } else {
   const title = `the same server as HAProxy ${versionOf(haproxy)} at every request: SEED=${SEED}`;
   describe(title, { concurrency: 4 }, () => {

@@ -1,8 +1,10 @@
+import assert from 'node:assert/strict';
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { delimiter, join } from 'node:path';
+import { type TestContext, test } from 'node:test';
 
 const PATIENCE_MS = 10_000;
 
@@ -21,6 +23,20 @@ export function findHaproxy(): string | undefined {
 
 export function versionOf(haproxy: string): string {
   return /version (\S+)/.exec(spawnSync(haproxy, ['-v'], { encoding: 'utf8' }).stdout)?.[1] ?? 'unknown';
+}
+
+/** A test with the HAProxy that is installed; left out where there is none, which fails in CI. */
+export function withHaproxy(name: string, body: (haproxy: string, t: TestContext) => Promise<void>): void {
+  const haproxy = findHaproxy();
+  test(haproxy === undefined ? name : `${name} (HAProxy ${versionOf(haproxy)})`, async (t) => {
+    if (haproxy !== undefined) {
+      await body(haproxy, t);
+      return;
+    }
+    const missing = 'not installed: haproxy';
+    assert.equal(process.env['CI'], undefined, `${missing}; .ci/run must do it, by apt-get install`);
+    t.skip(missing);
+  });
 }
 
 /** What has been started, or is stopped where that fails. */

@@ -1,5 +1,3 @@
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,6 +14,7 @@ import {
   type RecordedCookies,
   type RecordedRequest,
 } from './cookie-record.ts';
+import { HaproxyLog, LOG_FORMAT } from './haproxy-log.ts';
 import { HaproxyProcess, RuntimeCommands, startedOrStopped } from './haproxy-process.ts';
 
 const PATIENCE_MS = 10_000;
@@ -28,7 +27,7 @@ export class LiveCookies {
   readonly #folder = mkdtempSync(join(tmpdir(), 'evenkeel-cookies-'));
   readonly #scenarios: readonly CookieScenario[];
   readonly #origin = new CookieOrigin();
-  readonly #log = new FlagLog();
+  readonly #log = new HaproxyLog();
   #process: HaproxyProcess | undefined;
   #next = 0;
 
@@ -141,7 +140,7 @@ export class LiveCookies {
       `frontend f${index}`,
       `  bind unix@${this.#file(`f${index}`)}`,
       '  unique-id-format %[req.hdr(x-id)]',
-      '  log-format "%ID %s %rc %tsc"',
+      `  log-format "${LOG_FORMAT}"`,
       `  default_backend b${index}`,
       `backend b${index}`,
       ...(cookie === undefined ? [] : [`  cookie ${cookie}`]),
@@ -183,43 +182,5 @@ export class LiveCookies {
       state === 'down' && 'check inter 20ms fall 1',
     ];
     return ['server', name, at, ...settings.filter(Boolean)].join(' ');
-  }
-}
-
-interface Logged {
-  readonly server: string;
-  readonly redispatched: true | undefined;
-  readonly flags: string;
-}
-
-/** What HAProxy logs of each request. */
-class FlagLog {
-  readonly #socket = createSocket('udp4');
-  readonly #heard = new Map<string, (logged: Logged) => void>();
-
-  async listen(): Promise<void> {
-    this.#socket.bind(0, '127.0.0.1').on('message', (message) => {
-      const [id = '', server = '', retries = '', flags = ''] = message.toString('latin1').trim().split(' ');
-      this.#heard.get(id)?.({ server, redispatched: retries.startsWith('+') || undefined, flags });
-    });
-    await once(this.#socket, 'listening');
-  }
-
-  get port(): number {
-    return this.#socket.address().port;
-  }
-
-  of(id: string): Promise<Logged> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`HAProxy logs nothing of ${id}`)), PATIENCE_MS);
-      this.#heard.set(id, (logged) => {
-        clearTimeout(timer);
-        resolve(logged);
-      });
-    });
-  }
-
-  close(): void {
-    this.#socket.close();
   }
 }

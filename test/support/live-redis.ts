@@ -21,6 +21,11 @@ export class LiveRedis {
     this.program = program;
   }
 
+  /** Where tests may put sockets; it goes with the server. */
+  get folder(): string {
+    return this.#server.folder;
+  }
+
   get url(): string {
     return `redis://127.0.0.1:${this.#server.port}`;
   }
@@ -68,10 +73,19 @@ export class LiveRedis {
   }
 }
 
-/** A test with a real Redis; left out where none is installed, which fails in CI. */
+/** The one that `EVENKEEL_REDIS_SERVER` names, else one that is installed. */
+function redisProgram(): string | undefined {
+  const named = process.env['EVENKEEL_REDIS_SERVER'];
+  if (named === undefined) return findInstalled('redis-server') ?? findInstalled('valkey-server');
+  const found = findInstalled(named);
+  assert.ok(found, `EVENKEEL_REDIS_SERVER: there is no ${named}`);
+  return found;
+}
+
+/** A test with a real Redis or Valkey; left out where none is installed, which fails in CI. */
 export function withRedis(name: string, body: (redis: LiveRedis, t: TestContext) => Promise<void>): void {
   test(name, async (t) => {
-    const program = findInstalled('redis-server') ?? findInstalled('valkey-server');
+    const program = redisProgram();
     if (program === undefined) {
       const missing = 'not installed: redis-server';
       assert.equal(process.env['CI'], undefined, `${missing}; .ci/run must do it, by apt-get install`);

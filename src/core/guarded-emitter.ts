@@ -1,7 +1,7 @@
 import { EventEmitter } from 'eventemitter3';
 import { ConfigError } from '../core/errors.ts';
 import { show } from '../core/options.ts';
-import { nearestName } from '../samples/nearest-name.ts';
+import { nearestName } from './nearest-name.ts';
 
 type Listener = (...values: never[]) => unknown;
 type AnyListener = (this: unknown, ...values: unknown[]) => unknown;

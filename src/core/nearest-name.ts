@@ -1,7 +1,13 @@
+/** A name in whatever spelling: `http-request`, `http_request` and `httpRequest` are one. */
+export function plainName(name: string): string {
+  return name.toLowerCase().replaceAll(/[-_ ]/g, '');
+}
+
 /** The name that `written` was likely meant to be: at most two letters are wrong, missing, too many or swapped. */
 export function nearestName(names: readonly string[], written: string): string | undefined {
+  const plain = plainName(written);
   const [nearest] = names
-    .map((name) => ({ name, distance: distance(name, written.toLowerCase()) }))
+    .map((name) => ({ name, distance: distance(plainName(name), plain) }))
     .filter(({ name, distance }) => distance <= Math.min(2, name.length / 3))
     .sort((a, b) => a.distance - b.distance);
   return nearest?.name;

@@ -1,0 +1,4 @@
+/** Milliseconds on a clock that all processes of a machine share. */
+export function sharedNow(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
