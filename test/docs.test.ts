@@ -9,7 +9,7 @@ import { resolvePoolOptions } from '#src/pool/resolve-options.ts';
 import { CONVERTERS } from '#src/samples/converters.ts';
 import { FETCHES } from '#src/samples/fetches.ts';
 import { ALGORITHMS } from '#src/schedulers/index.ts';
-import { type DeclaredOption, declaredInterfaces } from './support/declared-options.ts';
+import { type DeclaredOption, declaredClasses, declaredInterfaces } from './support/declared-options.ts';
 import { filesBelow, ROOT } from './support/source-files.ts';
 
 interface Group {
@@ -249,6 +249,79 @@ test('the commands that the README and CONTRIBUTING give exist', () => {
   }
   for (const command of ['npm start', 'npm test']) assert.ok(read('README.md').includes(command), `README: ${command}`);
 });
+
+/** What docs/api.md has a section of, and whose members that section lists: its own, and those that it inherits. */
+const SECTIONS: Readonly<Record<string, readonly string[]>> = {
+  Pool: ['Pool', 'GuardedEmitter'],
+  CloseResult: ['CloseResult'],
+  RequestContext: ['RequestContext'],
+  PoolServer: ['PoolServer'],
+  Lease: ['Lease'],
+  LeaseResult: ['LeaseResult'],
+  PoolStats: ['PoolStats'],
+  ServerStats: ['ServerStats'],
+  CheckStats: ['CheckStats'],
+  Explanation: ['Explanation'],
+  ServerLoad: ['ServerLoad'],
+  HashedKey: ['HashedKey'],
+  Table: ['OperatorTable', 'RequestTable'],
+  StickTable: ['StickTable'],
+  EvenkeelError: ['EvenkeelError'],
+  ConfigError: ['ConfigError'],
+  ConfigFault: ['ConfigFault'],
+  ServerView: ['ServerView'],
+  Address: ['Address'],
+  Environment: ['Environment'],
+};
+
+test('every member of a public class or snapshot has its row in docs/api.md, and every row its member', () => {
+  const classes = declaredClasses();
+  const membersOf = (type: string): readonly string[] =>
+    classes.get(type) ?? interfaces.get(type)?.map(({ key }) => key) ?? [];
+  const rows = apiRows();
+  const wrong: string[] = [];
+  const tableMembers = new Set(SECTIONS['Table']?.flatMap(membersOf));
+  for (const [section, types] of Object.entries(SECTIONS)) {
+    const wanted = new Set(types.flatMap(membersOf));
+    assert.ok(wanted.size > 0, `src/ declares no ${types.join(', ')}`);
+    const listed = rows.get(section) ?? new Set();
+    // What a table of any kind has is said once.
+    for (const member of wanted)
+      if (!listed.has(member) && !(section === 'StickTable' && tableMembers.has(member)))
+        wrong.push(`${section}: no row for ${member}`);
+    for (const row of listed) if (!wanted.has(row)) wrong.push(`${section}: ${row} is no member`);
+  }
+  none('docs/api.md', wrong);
+});
+
+test('every name that the package exports is in docs/api.md', () => {
+  const text = read('docs/api.md');
+  const source = read('src/index.ts').replaceAll(/^export type \* from '.\/(.*)';$/gm, (_line, path: string) => {
+    const declared = [...read(`src/${path}`).matchAll(/^export (?:interface|type) (\w+)/gm)];
+    return `export type { ${declared.map(([, name]) => name).join(', ')} } from`;
+  });
+  const exported = [...source.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, names = '']) =>
+    names.split(',').map((name) => name.trim().replace(/^type /, '')),
+  );
+  assert.ok(exported.includes('Pool') && exported.includes('RequestEvent'));
+  none(
+    'named nowhere',
+    exported.filter((name) => name !== '' && !new RegExp(`\`${name}\``).test(text)),
+  );
+});
+
+/** The members that docs/api.md lists, by the type that the heading above them names. */
+function apiRows(): Map<string, Set<string>> {
+  const rows = new Map<string, Set<string>>();
+  let listed = new Set<string>();
+  for (const line of read('docs/api.md').split('\n')) {
+    const heading = /^#+ (.*)/.exec(line)?.[1];
+    if (heading !== undefined) rows.set(heading.replaceAll('`', ''), (listed = new Set()));
+    const member = /^\| `(new )?(\w+|\[Symbol\.\w+\])/.exec(line);
+    if (member) listed.add(member[1] ? 'constructor' : (member[2] ?? ''));
+  }
+  return rows;
+}
 
 /** Asks the code for its defaults: resolves options that say next to nothing, and notes what stands in for each. */
 function defaultsOfTheCode(): Map<string, { value: unknown; allowed: string }> {
