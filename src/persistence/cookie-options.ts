@@ -171,8 +171,13 @@ function readKeys(options: OptionReader): readonly Uint8Array[] {
 /**
  * Reads a server's `cookie`: a value that can stand in a cookie, and that is found again where dates or a client's own value
  * follow it. HAProxy takes any text.
+ * @param hasCookie the pool has one, be it right or wrong
  */
-export function readServerCookie(read: OptionReader, settings: CookieSettings | undefined): string | undefined {
+export function readServerCookie(
+  read: OptionReader,
+  settings: CookieSettings | undefined,
+  hasCookie: boolean,
+): string | undefined {
   const delimiter = settings?.mode === 'prefix' ? '~' : '|';
   const value = read.read(
     'cookie',
@@ -185,6 +190,6 @@ export function readServerCookie(read: OptionReader, settings: CookieSettings | 
         ? text
         : undefined,
   );
-  if (value !== undefined && !settings) read.reject('cookie', "needs the pool's option 'cookie'");
+  if (value !== undefined && !hasCookie) read.reject('cookie', "needs the pool's option 'cookie'");
   return value;
 }

@@ -92,7 +92,8 @@ test('a key that is too short is not shown', () => {
 test("a server's cookie can stand in a cookie, and is found again", () => {
   const of = (value: unknown, cookie: string | undefined) => {
     const reader = new OptionReader({ cookie: value }, 'servers[0]');
-    const got = readServerCookie(reader, cookie === undefined ? undefined : read({ cookie }).settings);
+    const settings = cookie === undefined ? undefined : read({ cookie }).settings;
+    const got = readServerCookie(reader, settings, cookie !== undefined);
     return reader.faults.length > 0 ? 'fault' : got;
   };
   for (const value of ['a', 's-1.x:80', "!#$%&'()*+-./:<=>?@[]^_`{}"]) assert.equal(of(value, 'SRV insert'), value);
