@@ -139,10 +139,8 @@ withRedis('counters and rates are those of all', async (redis) => {
   first?.request();
   await until(() => first?.tracked.http_req_cnt === 3 && first.tracked.gpc[1] === 3);
   assert.equal(first?.tracked.http_req_rate, 3);
-  assert.throws(
-    () => (first?.tracked as unknown as Record<string, unknown>)['httpReqRate'],
-    /did you mean 'http_req_rate'/,
-  );
+  const { tracked } = first ?? assert.fail();
+  assert.throws(() => (tracked as unknown as Record<string, unknown>)['httpReqRate'], /did you mean 'http_req_rate'/);
   for (const tracking of [first, second]) tracking?.release();
   const entry = await untilEntry(one, 'k', (found) => found?.http_req_cnt === 3);
   const { key, conn_cnt, http_req_cnt, http_req_rate, gpc, gpt } = entry ?? {};
