@@ -114,7 +114,10 @@ export interface RequestEvent {
   readonly bytesOut: number;
 }
 
-/** Payload of `sample:error`: a function of the user's (a rule, a scheduler, an error file) threw. */
+/**
+ * Payload of `sample:error`: a function of the user's (a rule, a scheduler, an error file) threw. Where nobody listens, the process
+ * is warned (`EvenkeelWarning`), once for each sample.
+ */
 export interface SampleErrorEvent {
   /** Which one: `httpRequest[2].call`. */
   readonly sample: string;

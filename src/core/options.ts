@@ -31,6 +31,7 @@ export class OptionReader {
   readonly faults: ConfigFault[];
   readonly #raw: Readonly<Record<string, unknown>>;
   readonly #known = new Set<string>();
+  readonly #secrets = new Set<string>();
   /** What is said of keys that exist but cannot be used. */
   readonly #unusable: Record<string, string> = {};
 
@@ -57,13 +58,21 @@ export class OptionReader {
     return Object.hasOwn(this.#raw, key) && this.#raw[key] !== undefined;
   }
 
+  /** Of these keys no fault shows or holds the value. */
+  conceal(...keys: readonly string[]): void {
+    for (const key of keys) this.#secrets.add(key);
+  }
+
   fault(key: string, value: unknown, allowed: string): void {
-    this.faults.push({ path: this.pathOf(key), value, message: `${show(value)} is not allowed; allowed: ${allowed}` });
+    const isSecret = this.#secrets.has(key);
+    const message = `${isSecret ? 'this value' : show(value)} is not allowed; allowed: ${allowed}`;
+    this.faults.push({ path: this.pathOf(key), value: isSecret ? undefined : value, message });
   }
 
   /** A fault in words of its own. */
   reject(key: string, message: string): void {
-    this.faults.push({ path: this.pathOf(key), value: this.#raw[key], message });
+    const value = this.#secrets.has(key) ? undefined : this.#raw[key];
+    this.faults.push({ path: this.pathOf(key), value, message });
   }
 
   read<T, D>(key: string, fallback: D, allowed: string, parse: (value: unknown) => T | undefined): T | D {

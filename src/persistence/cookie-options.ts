@@ -1,7 +1,7 @@
 import { OptionReader } from '../core/options.ts';
-import type { Duration } from '../core/units.ts';
+import { type Duration, parseDuration } from '../core/units.ts';
 import { COOKIE_FLAGS, COOKIE_MODES, type CookieFlag, type CookieMode, fromCookiePhrase } from './cookie-phrase.ts';
-import { COOKIE_HINTS } from './option-hints.ts';
+import { COOKIE_HINTS, SIGN_HINTS } from './option-hints.ts';
 import { CookieSigner } from './signed-cookie.ts';
 
 /** Keys that sign cookies: texts (as UTF-8) or bytes, each of at least 16 bytes. */
@@ -33,9 +33,12 @@ export interface CookieObject {
   readonly secure?: boolean;
   /** `Domain` of an inserted one, one or several. Default: none. */
   readonly domain?: string | readonly string[];
-  /** For how long a client may be away and keep its server; with `insert`. 0: for ever. Default: 0. 1 s to 68 years. */
+  /**
+   * For how long a client may be away and keep its server; with `insert`. 0: for ever. Default: 0. 1 s to 68 years, as `'30m'`; a
+   * bare number is milliseconds here, and seconds in a phrase.
+   */
   readonly maxidle?: Duration;
-  /** For how long a client keeps its server at all; with `insert`. 0: for ever. Default: 0. 1 s to 68 years. */
+  /** For how long a client keeps its server at all; with `insert`. 0: for ever. Default: 0. As `maxidle`. */
   readonly maxlife?: Duration;
   /** Servers without a `cookie` get one from their address and `dynamicCookieKey`. Default: false. */
   readonly dynamic?: boolean;
@@ -78,6 +81,7 @@ const OF_INSERT = ['httponly', 'secure', 'domain', 'attr', 'maxidle', 'maxlife']
 
 /** Reads `cookie` and `dynamicCookieKey`; `undefined`: none, or it is wrong. */
 export function readCookie(read: OptionReader): CookieSettings | undefined {
+  read.conceal('dynamicCookieKey');
   const dynamicKey = read.string('dynamicCookieKey', { default: undefined });
   const value = read.any('cookie');
   const before = read.faults.length;
@@ -98,6 +102,7 @@ function readSettings(read: OptionReader, value: unknown, dynamicKey: string | u
     return undefined;
   }
   const options = new OptionReader(given, read.pathOf('cookie'), read.faults);
+  options.conceal('sign', 'key', 'keys', 'secret', 'dynamicCookieKey');
   const before = read.faults.length;
   const name = options.string('name', { default: '', allowed: "a cookie's name, not with $ before it", test: NAME });
   if (!options.has('name')) options.fault('name', undefined, "a cookie's name");
@@ -108,8 +113,7 @@ function readSettings(read: OptionReader, value: unknown, dynamicKey: string | u
   const maxidleS = readSeconds(options, 'maxidle');
   const maxlifeS = readSeconds(options, 'maxlife');
   const attributes = readAttributes(options, flags);
-  const sign = options.object('sign');
-  const keys = options.has('sign') ? readKeys(sign) : undefined;
+  const keys = readSign(options);
   options.rejectUnknown(COOKIE_HINTS);
   if (read.faults.length === before) {
     if (mode === 'rewrite' && flags.indirect) options.reject('indirect', "does not go with 'rewrite'");
@@ -133,7 +137,12 @@ function isSaid(value: unknown): boolean {
 
 /** Whole seconds, rounded up as HAProxy does. */
 function readSeconds(options: OptionReader, key: 'maxidle' | 'maxlife'): number {
-  const ms = options.durationMs(key, { default: 0, max: LONGEST_MS });
+  const allowed =
+    "0, or a time from 1 s to 68 years: '90s', '30m', '8h', '1d'; a bare number is milliseconds, in a phrase seconds";
+  const ms = options.read(key, 0, allowed, (value) => {
+    const given = parseDuration(value);
+    return given === 0 || (given !== undefined && given >= 1000 && given <= LONGEST_MS) ? given : undefined;
+  });
   return Math.ceil(ms / 1000);
 }
 
@@ -155,24 +164,46 @@ function readTexts(options: OptionReader, key: string, allowed: string, test: Re
   });
 }
 
-function readKeys(options: OptionReader): readonly Uint8Array[] {
-  const allowed = `an array of 1 to ${MOST_KEYS} keys, each of at least ${LEAST_KEY_BYTES} bytes`;
+/** @returns the keys, of which each is right where there is no fault */
+function readSign(cookie: OptionReader): readonly Uint8Array[] | undefined {
+  const sign = cookie.any('sign');
+  if (sign === undefined) return undefined;
+  if (typeof sign !== 'object' || sign === null || Array.isArray(sign)) {
+    cookie.reject('sign', 'is no object; allowed: { keys: [ … ] }');
+    return undefined;
+  }
+  const options = new OptionReader(sign, cookie.pathOf('sign'), cookie.faults);
+  options.conceal(...Object.keys(sign));
   const keys = options.any('keys');
-  const bytes = Array.isArray(keys)
-    ? keys.map((key: unknown) => (typeof key === 'string' ? Buffer.from(key) : key))
-    : [];
-  const right = bytes.every((key): key is Uint8Array => key instanceof Uint8Array && key.length >= LEAST_KEY_BYTES);
-  // The message must not hold the keys themselves.
-  if (!right || bytes.length === 0 || bytes.length > MOST_KEYS) options.fault('keys', undefined, allowed);
-  options.rejectUnknown();
-  return right ? bytes.map((key) => Uint8Array.from(key)) : [];
+  const allowed = `an array of 1 to ${MOST_KEYS} keys, each of at least ${LEAST_KEY_BYTES} bytes`;
+  const bytes = Array.isArray(keys) ? keys.map((key) => readKey(key)) : [];
+  if (!Array.isArray(keys))
+    options.reject('keys', `${keys === undefined ? 'are missing' : 'are no array'}; allowed: ${allowed}`);
+  else if (keys.length < 1 || keys.length > MOST_KEYS)
+    options.reject('keys', `there are ${keys.length} keys; allowed: ${allowed}`);
+  for (const [index, key] of bytes.entries()) {
+    if (key && key.length >= LEAST_KEY_BYTES) continue;
+    const what = key ? `has ${key.length} bytes` : 'is no text and no Uint8Array';
+    options.reject('keys', `key ${index + 1} ${what}; allowed: at least ${LEAST_KEY_BYTES} bytes`);
+  }
+  options.rejectUnknown(SIGN_HINTS);
+  return bytes.filter((key) => key !== undefined);
+}
+
+function readKey(key: unknown): Uint8Array | undefined {
+  return typeof key === 'string' ? Buffer.from(key) : key instanceof Uint8Array ? Uint8Array.from(key) : undefined;
 }
 
 /**
  * Reads a server's `cookie`: a value that can stand in a cookie, and that is found again where dates or a client's own value
  * follow it. HAProxy takes any text.
+ * @param hasCookie the pool has one, be it right or wrong
  */
-export function readServerCookie(read: OptionReader, settings: CookieSettings | undefined): string | undefined {
+export function readServerCookie(
+  read: OptionReader,
+  settings: CookieSettings | undefined,
+  hasCookie: boolean,
+): string | undefined {
   const delimiter = settings?.mode === 'prefix' ? '~' : '|';
   const value = read.read(
     'cookie',
@@ -185,6 +216,6 @@ export function readServerCookie(read: OptionReader, settings: CookieSettings | 
         ? text
         : undefined,
   );
-  if (value !== undefined && !settings) read.reject('cookie', "needs the pool's option 'cookie'");
+  if (value !== undefined && !hasCookie) read.reject('cookie', "needs the pool's option 'cookie'");
   return value;
 }

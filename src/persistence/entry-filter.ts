@@ -20,13 +20,7 @@ const OPERATORS: Readonly<Record<StickComparison['op'], (a: number, b: number) =
 };
 
 /** @throws {ConfigError} for what is no filter, or compares what is not stored */
-export function slotFilter(
-  filter: StickFilter | undefined,
-  store: EntryStore,
-  names: DataNames,
-  format: KeyFormat,
-): SlotFilter {
-  if (filter === undefined) return () => true;
+export function slotFilter(filter: StickFilter, store: EntryStore, names: DataNames, format: KeyFormat): SlotFilter {
   if (typeof filter === 'function')
     return (slot, now) => slot !== NONE && Boolean(atOnce(filter(snapshot(store, names, format, slot, now))));
   const { column, holds } = readComparison(filter, names);
@@ -34,8 +28,7 @@ export function slotFilter(
 }
 
 /** As `slotFilter`, for entries that lie elsewhere. @throws {ConfigError} */
-export function entryFilter(filter: StickFilter | undefined, names: DataNames): (entry: StickEntry) => boolean {
-  if (filter === undefined) return () => true;
+export function entryFilter(filter: StickFilter, names: DataNames): (entry: StickEntry) => boolean {
   if (typeof filter === 'function') return (entry) => Boolean(atOnce(filter(entry)));
   const { column, holds } = readComparison(filter, names);
   return (entry) => holds(datumOf(entry, column.name));
@@ -54,7 +47,9 @@ interface Comparison {
 }
 
 function readComparison(filter: StickComparison, names: DataNames): Comparison {
-  const { data, op, value } = (typeof filter === 'object' && filter) || ({} as Partial<StickComparison>);
+  if (typeof filter !== 'object' || filter === null)
+    throw wrong('filter', filter, `${show(filter)} is no filter; allowed: a function, or { data, op, value }`);
+  const { data, op, value }: Partial<StickComparison> = filter;
   const column = typeof data === 'string' ? names.column(data) : undefined;
   const compare = typeof op === 'string' && Object.hasOwn(OPERATORS, op) ? OPERATORS[op] : undefined;
   if (column === undefined)

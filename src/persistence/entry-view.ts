@@ -1,3 +1,4 @@
+import { nearestName } from '../core/nearest-name.ts';
 import type { Column } from './entry-data.ts';
 import { type EntryStore, NONE } from './entry-store.ts';
 import type { KeyFormat } from './stick-key.ts';
@@ -71,6 +72,19 @@ export interface Place {
   readonly slot: number;
 }
 
+/** What a rule finds in any entry. */
+const OF_EVERY_VIEW: readonly (keyof Tracked)[] = ['key', 'server', 'increment', 'mark'];
+
+/** What promises, JSON, consoles and test frameworks look for in any object; they must find nothing. */
+const SOUGHT_ANYWHERE: ReadonlySet<string> = new Set([
+  ...['then', 'toJSON', 'inspect', 'href', 'nodeType', 'asymmetricMatch', '$$typeof'],
+]);
+
+/** Whether a property that there is not is asked for by a name that somebody has written. */
+export function isMisspelt(name: string | symbol): name is string {
+  return typeof name === 'string' && !SOUGHT_ANYWHERE.has(name) && !(name in Object.prototype);
+}
+
 /** What rules see of an entry. Data are read when they are asked for. */
 class EntryView {
   readonly #store: EntryStore;
@@ -97,6 +111,18 @@ class EntryView {
     for (const name of [...COUNTERS, ...RATES]) getter(name, (view) => view.#read(view.#names.needed(name)));
     for (const name of ARRAYS)
       getter(name, (view) => view.#names.neededArray(name).map((column) => view.#read(column)));
+    // A limit of a name that is undefined would never hold.
+    const nothingElse = new Proxy(Object.prototype, {
+      get(target, name, view) {
+        if (!isMisspelt(name) || !(#names in view)) return Reflect.get(target, name, view);
+        const meant = nearestName([...OF_EVERY_VIEW, ...COUNTERS, ...RATES, ...ARRAYS], name);
+        const hint = meant === undefined ? '' : `did you mean '${meant}'? `;
+        throw new TypeError(
+          `tracked has no ${name}; ${hint}it has: ${[...OF_EVERY_VIEW, ...view.#names.names].join(', ')}`,
+        );
+      },
+    });
+    Object.setPrototypeOf(EntryView.prototype, nothingElse);
   }
 
   get key(): StickEntry['key'] | undefined {

@@ -15,6 +15,11 @@ export const COOKIE_HINTS: Hints = {
   dynamicCookieKey: 'it is an option of the pool',
 };
 
+/** Of keys of `sign`. */
+export const SIGN_HINTS: Hints = Object.fromEntries(
+  ['key', 'secret', 'secrets'].map((key) => [key, 'did you mean keys: [ … ]?']),
+);
+
 /** Of keys of a stick rule. */
 export const STICK_HINTS: Hints = {
   ...Object.fromEntries(['key', 'by', 'stick', 'stickOn'].map((key) => [key, "did you mean 'on'?"])),

@@ -121,19 +121,11 @@ export class StickTable implements Table {
    * Removes, as `delete` does, all entries, or those that a filter chooses. All are looked at first: where a filter throws,
    * what it throws comes out of here and nothing was removed. HAProxy: `clear table … data.http_req_rate gt 100`.
    * @returns how many there were
-   * @throws {ConfigError} for a comparison of what is not stored
+   * @throws {ConfigError} for a comparison of what is not stored, and for what is no filter: `undefined` is not all of them
    */
-  clear(filter?: StickFilter): number {
-    const all = filter === undefined ? this.#store.empty(this.#store.now()) : undefined;
-    if (all !== undefined) return all;
-    const chosen = [...this.#slotsOf(filter)];
-    let removed = 0;
-    for (const { slot, key } of chosen) {
-      if (this.#store.keyAt(slot, this.#store.now()) !== key) continue;
-      this.#store.remove(slot);
-      removed++;
-    }
-    return removed;
+  clear(...chosen: [] | [filter: StickFilter]): number {
+    const all = chosen.length === 0 ? this.#store.empty(this.#store.now()) : undefined;
+    return all ?? this.#remove([...(chosen.length === 0 ? this.#chosenBy(() => true) : this.#slotsOf(chosen[0]))]);
   }
 
   /**
@@ -141,13 +133,13 @@ export class StickTable implements Table {
    * time comes up once. HAProxy: `show table`.
    */
   entries(): IterableIterator<StickEntry> {
-    return this.#entriesOf(this.#slotsOf(undefined));
+    return this.#entriesOf(this.#chosenBy(() => true));
   }
 
   /**
    * As `entries`, those that a filter chooses. What a filter throws comes out of the iterator.
    * HAProxy: `show table … data.http_req_rate gt 100`.
-   * @throws {ConfigError} for a comparison of what is not stored
+   * @throws {ConfigError} for a comparison of what is not stored, and for what is no filter
    */
   filter(filter: StickFilter): IterableIterator<StickEntry> {
     return this.#entriesOf(this.#slotsOf(filter));
@@ -203,6 +195,16 @@ export class StickTable implements Table {
     for (const [name, counted] of counts) this.#names.column(name)?.takeOver(slot, counted, now);
   }
 
+  #remove(chosen: readonly Chosen[]): number {
+    let removed = 0;
+    for (const { slot, key } of chosen) {
+      if (this.#store.keyAt(slot, this.#store.now()) !== key) continue;
+      this.#store.remove(slot);
+      removed++;
+    }
+    return removed;
+  }
+
   #entryAt(slot: number, now: number): StickEntry {
     return snapshot(this.#store, this.#names, this.#format, slot, now);
   }
@@ -212,7 +214,7 @@ export class StickTable implements Table {
   }
 
   /** Where the chosen ones lie, each as it comes up. */
-  #slotsOf(filter: StickFilter | undefined): IterableIterator<Chosen> {
+  #slotsOf(filter: StickFilter): IterableIterator<Chosen> {
     return this.#chosenBy(slotFilter(filter, this.#store, this.#names, this.#format));
   }
 

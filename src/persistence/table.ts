@@ -69,7 +69,7 @@ export type StickFilter = ((entry: StickEntry) => boolean) | StickComparison;
 
 /**
  * What a rule sees of the entry that a request tracks, by HAProxy's names; each is read when it is asked for. Reading what
- * the table does not store throws a `TypeError` that names what it does. Where the request tracks nothing (no key, or a
+ * the table does not store, or a name that there is not, throws a `TypeError` that says what there is. Where the request tracks nothing (no key, or a
  * table full of entries in use), `key` is undefined and every number 0.
  */
 export type Tracked = { readonly [Name in CounterName | RateName]: number } & {
@@ -150,8 +150,11 @@ export interface OperatorTable {
   /** @throws {ConfigError} for a key of another type, or data that the table does not store */
   set(key: StickKey, change: StickChange): StickEntry | undefined | Promise<StickEntry | undefined>;
   delete(key: StickKey): boolean | Promise<boolean>;
-  /** @returns how many entries there were that the filter chose; without one, all */
-  clear(filter?: StickFilter): number | Promise<number>;
+  /**
+   * @returns how many entries there were that the filter chose; without one, all
+   * @throws {ConfigError} for a filter that is none: `undefined` is not all of them
+   */
+  clear(...chosen: [] | [filter: StickFilter]): number | Promise<number>;
 }
 
 /** What every table is, wherever its entries lie. */

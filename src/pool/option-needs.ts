@@ -1,6 +1,7 @@
 import { OptionReader } from '../core/options.ts';
 import type { CheckCatalogue } from '../health/index.ts';
 import { isTurnedOn, refuseIdle } from '../health/option-needs.ts';
+import type { CookieSettings } from '../persistence/cookie-options.ts';
 import type { PoolOptions } from './options.ts';
 import type { ResolvedServer } from './resolve-options.ts';
 
@@ -18,6 +19,23 @@ export function refuseIdlePersistence(read: OptionReader): void {
   for (const [option, needs] of OF_PERSISTENCE)
     if (isAsked(read.any(option)) && !needs.some((need) => read.has(need)))
       read.reject(option, `needs ${needs.map((need) => `'${need}'`).join(' or ')}`);
+}
+
+/**
+ * Refuses a pool's cookie that stands for no server: it would keep nobody on a server, and take away what clients have under that
+ * name. Servers that are added later are not known yet, so that nothing is refused where all of them are.
+ */
+export function refuseIdleCookie(
+  read: OptionReader,
+  servers: readonly ResolvedServer[],
+  cookie: CookieSettings | undefined,
+): void {
+  if (!cookie?.mode || cookie.dynamic || servers.length === 0) return;
+  if (servers.every((server) => server.cookie === undefined))
+    read.reject(
+      'cookie',
+      "no server has a 'cookie', the value that stands for it: servers: [{ address: …, cookie: 'a' }, …]; or 'dynamic', which makes them",
+    );
 }
 
 /**

@@ -32,6 +32,7 @@ import { type Priority, priorityFrom } from './priority.ts';
 import type { ResolvedPool } from './resolve-options.ts';
 import { RetryBudget } from './retry-budget.ts';
 import type { Ruling } from './rule-answers.ts';
+import { SampleReports } from './sample-reports.ts';
 
 const NO_PRIORITY: Priority = Object.freeze({});
 
@@ -71,6 +72,10 @@ export class PoolCore {
   closing = false;
   /** The last of it is over. */
   closed = false;
+  /** A function of the user's threw; the request goes on without what it would have given. */
+  readonly reportFault: (sample: string, error: unknown) => void;
+  /** As `reportFault`, for what fails at every request alike. */
+  readonly reportOnce: (sample: string, error: unknown) => void;
   readonly #outlet: PoolOutlet;
   readonly #waiting: Set<() => void> = new Set();
 
@@ -78,6 +83,9 @@ export class PoolCore {
     this.options = options;
     this.environment = environment;
     this.#outlet = outlet;
+    const { report, reportOnce } = new SampleReports(outlet, options.name);
+    this.reportFault = report;
+    this.reportOnce = reportOnce;
     this.dialer = new Dialer(environment);
     this.hedging = options.hedge && new Hedging(options.hedge);
     this.retryBudget = options.retryBudget && new RetryBudget(options.retryBudget);
@@ -128,20 +136,6 @@ export class PoolCore {
   emit<E extends keyof PoolEvents>(event: E, payload: Parameters<PoolEvents[E]>[0]): void {
     this.#outlet.emit(event, payload);
   }
-
-  readonly #reported = new Set<string>();
-
-  /** As `reportFault`, for what fails at every request alike. */
-  readonly reportOnce = (sample: string, error: unknown): void => {
-    if (this.#reported.has(sample)) return;
-    this.#reported.add(sample);
-    this.reportFault(sample, error);
-  };
-
-  /** A function of the user's threw; the request goes on without what it would have given. */
-  readonly reportFault = (sample: string, error: unknown): void => {
-    this.#outlet.emit('sample:error', { sample, error });
-  };
 
   /** What the option `priority` says of a request; asked only where it has to wait. */
   priorityOf(context: RequestContext): Priority {

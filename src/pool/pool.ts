@@ -287,7 +287,8 @@ export class Pool<R = IncomingMessage> extends GuardedEmitter<PoolEvents> {
 
   /**
    * A table of the pool's: one of `tables` by its name, or without a name its own, `stickTable`. One that the options describe
-   * is a `StickTable`; else it is the one that was given. HAProxy: `show table`, `set table`, `clear table`.
+   * is a `StickTable`; else it is the one that was given, whose type is yours to say: `pool.table<RedisTable>()`.
+   * HAProxy: `show table`, `set table`, `clear table`.
    * @throws {ConfigError} for a name that no table has
    */
   table<T extends Table = StickTable>(name: string = OWN): T {

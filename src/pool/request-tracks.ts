@@ -1,6 +1,7 @@
 import type { RequestContext } from '../core/context.ts';
 import type { TerminationFlags } from '../core/errors.ts';
 import type { OptionReader } from '../core/options.ts';
+import { isMisspelt } from '../persistence/entry-view.ts';
 import { readKey, readTableRef, type TableSources, typeOf } from '../persistence/stick-options.ts';
 import type { Tracked, Tracking } from '../persistence/table.ts';
 import { FETCHES } from '../samples/index.ts';
@@ -9,6 +10,7 @@ import type { KeyPlan, PoolTables } from './pool-tables.ts';
 /** What rules see before a rule has tracked anything. */
 export const NOTHING_TRACKED: Tracked = new Proxy(Object.create(null), {
   get(_target, name) {
+    if (!isMisspelt(name)) return undefined;
     throw new TypeError(`tracked.${String(name)}: no rule 'track' before this one has tracked the request`);
   },
 });

@@ -23,7 +23,7 @@ import { type HedgeSettings, readHedge } from './hedging.ts';
 import { type MonitorSettings, readMonitor } from './monitor-uri.ts';
 import { NOT_SUPPORTED_BY_POOL, NOT_SUPPORTED_BY_SERVER, NOT_SUPPORTED_TIMEOUTS } from './not-supported.ts';
 import { poolHints, SERVER_HINTS, TIMEOUT_HINTS } from './option-hints.ts';
-import { refuseIdleChecks, refuseIdlePersistence } from './option-needs.ts';
+import { refuseIdleChecks, refuseIdleCookie, refuseIdlePersistence } from './option-needs.ts';
 import type { PoolOptions } from './options.ts';
 import type { Priority } from './priority.ts';
 import { type RetryBudgetSettings, readRetryBudget } from './retry-budget.ts';
@@ -110,6 +110,8 @@ interface SharedByServers {
   readonly catalogue: CheckCatalogue;
   readonly fullconn: number | undefined;
   readonly cookie: CookieSettings | undefined;
+  /** It may be wrong: then `cookie` is undefined all the same. */
+  readonly hasCookie: boolean;
   readonly sticks: boolean;
 }
 
@@ -131,6 +133,7 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
     catalogue: readCheckCatalogue(read),
     fullconn: read.integer('fullconn', { default: undefined, min: 1 }),
     cookie: readCookie(read),
+    hasCookie: read.has('cookie'),
     sticks: read.has('stick'),
   };
   const defaults = read.any('defaultServer');
@@ -148,7 +151,10 @@ export function resolvePoolOptions(options: PoolOptions<never>): ResolvedPool {
   const refusal = balance.refuse(servers);
   if (refusal !== undefined) read.reject('servers', refusal);
   // What has faults might have needed anything.
-  if (read.faults.length === 0) refuseIdleChecks(read, servers, shared.catalogue);
+  if (read.faults.length === 0) {
+    refuseIdleChecks(read, servers, shared.catalogue);
+    refuseIdleCookie(read, servers, shared.cookie);
+  }
   refuseIdlePersistence(read);
   const poolMaxRequests = readCount(read, 'poolMaxRequests', 1);
   const poolMaxQueue = readCount(read, 'poolMaxQueue', 0);
@@ -260,7 +266,7 @@ function readSettings(
   read: OptionReader,
   own: OptionReader,
   tls: boolean,
-  { httpReuse, catalogue, fullconn, cookie, sticks }: SharedByServers,
+  { httpReuse, catalogue, fullconn, cookie, hasCookie, sticks }: SharedByServers,
 ): Omit<ResolvedServer, 'id' | 'name' | 'guid' | 'track' | 'address'> {
   read.notSupported(NOT_SUPPORTED_BY_SERVER);
   const before = read.faults.length;
@@ -288,7 +294,7 @@ function readSettings(
     },
     onMarkedDown: read.oneOf('onMarkedDown', ['none', 'shutdown-sessions'], { default: 'none' }),
     onMarkedUp: read.oneOf('onMarkedUp', ['none', 'shutdown-backup-sessions'], { default: 'none' }),
-    cookie: readServerCookie(read, cookie),
+    cookie: readServerCookie(read, cookie, hasCookie),
     redir: readRedir(read),
     nonStick: read.boolean('nonStick', { default: false }),
     tls: tls ? checkTls : undefined,

@@ -209,15 +209,14 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
   /**
    * Removes all entries from Redis, or those that a filter chooses.
    * @returns how many
-   * @throws {ConfigError} for a comparison of what is not stored
+   * @throws {ConfigError} for a comparison of what is not stored, and for what is no filter: `undefined` is not all of them
    * @throws what a filter throws, or the client
    */
-  async clear(filter?: StickFilter): Promise<number> {
-    const isChosen = entryFilter(filter, this.#names);
-    const chosen: StickEntry[] = [];
-    for await (const entry of this.entries()) if (isChosen(entry)) chosen.push(entry);
+  async clear(...chosen: [] | [filter: StickFilter]): Promise<number> {
+    const keys: StickKey[] = [];
+    for await (const { key } of chosen.length === 0 ? this.entries() : this.filter(chosen[0])) keys.push(key);
     let removed = 0;
-    for (const { key } of chosen) if (await this.delete(key)) removed++;
+    for (const key of keys) if (await this.delete(key)) removed++;
     return removed;
   }
 
@@ -227,6 +226,22 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
       const entry = await this.#entryOf(name);
       if (entry) yield entry;
     }
+  }
+
+  [Symbol.asyncIterator](): AsyncIterableIterator<StickEntry> {
+    return this.entries();
+  }
+
+  /**
+   * As `entries`, those that a filter chooses. What a filter throws comes out of the iterator.
+   * @throws {ConfigError} for a comparison of what is not stored, and for what is no filter
+   */
+  filter(filter: StickFilter): AsyncIterableIterator<StickEntry> {
+    return this.#chosenBy(entryFilter(filter, this.#names));
+  }
+
+  async *#chosenBy(isChosen: (entry: StickEntry) => boolean): AsyncIterableIterator<StickEntry> {
+    for await (const entry of this.entries()) if (isChosen(entry)) yield entry;
   }
 
   /** Ends its own connection; the client that it was given stays as it is. From now on this process is on its own. */

@@ -19,6 +19,7 @@ test('phrases and objects say the same', () => {
     ['SRV prefix nocache postonly', { name: 'SRV', mode: 'prefix', nocache: true, postonly: true }],
     ['SRV insert maxidle 30m maxlife 8h', { name: 'SRV', mode: 'insert', maxidle: '30m', maxlife: '8h' }],
     ['SRV insert maxidle 90 maxlife 1500ms', { name: 'SRV', mode: 'insert', maxidle: 90_000, maxlife: 2000 }],
+    ['SRV insert maxidle 0 maxlife 1', { name: 'SRV', mode: 'insert', maxlife: 1000 }],
     ['SRV insert domain .a.b domain c', { name: 'SRV', mode: 'insert', domain: ['.a.b', 'c'] }],
     ['SRV insert attr "SameSite=Lax" attr a\\ b', { name: 'SRV', mode: 'insert', attr: ['SameSite=Lax', 'a b'] }],
     [
@@ -39,7 +40,7 @@ test('phrases and objects say the same', () => {
 });
 
 test('every fault is told, with where it is', () => {
-  const faults: readonly [unknown, RegExp][] = [
+  const faults: readonly (readonly [unknown, RegExp])[] = [
     ['', /^cookie: has no name/],
     ['SRV insert prefix', /^cookie: cannot be 'insert' and 'prefix'/],
     ['SRV insert foo', /^cookie: 'foo' is not a word of it/],
@@ -47,7 +48,14 @@ test('every fault is told, with where it is', () => {
     ['SRV insert maxidle 5x', /^cookie: '5x' is no time behind 'maxidle'/],
     ['SRV insert maxidle 1m5', /is no time/],
     ['SRV insert attr "x', /^cookie: has a quote without an end/],
-    ['SRV insert maxlife 25000d', /^cookie\.maxlife: .*at most 2147483647000 ms/],
+    ['SRV insert maxlife 25000d', /^cookie\.maxlife: .*0, or a time from 1 s to 68 years/],
+    [
+      'SRV insert maxidle 999ms',
+      /^cookie\.maxidle: "999ms" is not allowed; allowed: 0, or a time from 1 s to 68 years/,
+    ],
+    ...([500, '0.2s', -1, '1x', 'infinite'] as const).map(
+      (maxidle) => [{ name: 'SRV', mode: 'insert', maxidle }, /^cookie\.maxidle: .*in a phrase seconds$/] as const,
+    ),
     ['S;V insert', /^cookie\.name: "S;V" is not allowed/],
     ['$SRV insert', /^cookie\.name/],
     ['S=V', /^cookie\.name/],
@@ -66,10 +74,14 @@ test('every fault is told, with where it is', () => {
     [{}, /^cookie\.name/],
     [{ name: 'SRV', mode: 'inser' }, /^cookie\.mode: .*'insert', 'prefix', 'rewrite'/],
     [{ name: 'SRV', indirekt: true }, /^cookie\.indirekt: is not an option; did you mean 'indirect'/],
-    [{ name: 'SRV', mode: 'insert', maxidle: 'infinite' }, /^cookie\.maxidle/],
-    [{ name: 'SRV', mode: 'insert', sign: {} }, /^cookie\.sign\.keys/],
-    [{ name: 'SRV', mode: 'insert', sign: { keys: [] } }, /^cookie\.sign\.keys: .*1 to 16 keys/],
-    [{ name: 'SRV', mode: 'insert', sign: { keys: Array(17).fill(KEY) } }, /^cookie\.sign\.keys/],
+    [{ name: 'SRV', mode: 'insert', sign: {} }, /^cookie\.sign\.keys: are missing; allowed: an array of 1 to 16 keys/],
+    [{ name: 'SRV', mode: 'insert', sign: { keys: KEY } }, /^cookie\.sign\.keys: are no array; allowed: an array of/],
+    [{ name: 'SRV', mode: 'insert', sign: { keys: [] } }, /^cookie\.sign\.keys: there are 0 keys; .*1 to 16 keys/],
+    [{ name: 'SRV', mode: 'insert', sign: { keys: Array(17).fill(KEY) } }, /^cookie\.sign\.keys: there are 17 keys/],
+    [
+      { name: 'SRV', mode: 'insert', sign: { keys: [KEY, 5] } },
+      /^cookie\.sign\.keys: key 2 is no text and no Uint8Array; allowed: at least 16 bytes$/,
+    ],
     [{ name: 'SRV', mode: 'insert', sign: { keys: [KEY], key: 1 } }, /^cookie\.sign\.key/],
     [{ name: 'SRV', sign: { keys: [KEY] } }, /^cookie\.sign: needs 'insert', 'prefix' or 'rewrite'/],
   ];
@@ -83,16 +95,36 @@ test('every fault is told, with where it is', () => {
   assert.deepEqual(read({ cookie: 'S insert dynamic', dynamicCookieKey: 'k' }).faults, []);
 });
 
-test('a key that is too short is not shown', () => {
-  const { faults } = read({ cookie: { name: 'SRV', mode: 'insert', sign: { keys: ['hunter2hunter2'] } } });
-  assert.equal(faults.length, 1);
-  assert.doesNotMatch(faults[0] ?? '', /hunter2/);
+test('no fault shows or holds a key, whatever is wrong with it or beside it', () => {
+  const secret = 'hunter2';
+  const long = `${secret} and more of it`;
+  for (const [options, said] of [
+    [
+      { cookie: { name: 'S', mode: 'insert', sign: { keys: [secret] } } },
+      'key 1 has 7 bytes; allowed: at least 16 bytes',
+    ],
+    [{ cookie: { name: 'S', mode: 'insert', sign: { keys: [long, Buffer.from(secret)] } } }, 'key 2 has 7 bytes'],
+    [{ cookie: { name: 'S', mode: 'insert', sign: { keys: long } } }, 'are no array'],
+    [{ cookie: { name: 'S', mode: 'insert', sign: { keys: [long], secret } } }, 'did you mean keys: [ … ]?'],
+    [{ cookie: { name: 'S', mode: 'insert', sign: long } }, 'is no object; allowed: { keys: [ … ] }'],
+    [{ cookie: { name: 'S', mode: 'insert', secret: long } }, 'did you mean sign: { keys: [ … ] }?'],
+    [{ cookie: { name: 'S', sign: { keys: [long] } } }, 'needs'],
+    [{ dynamicCookieKey: long }, "needs a 'cookie' that is dynamic"],
+    [{ dynamicCookieKey: [long] }, 'this value is not allowed; allowed: a string that is not empty'],
+  ] as const) {
+    const reader = new OptionReader(options, '');
+    readCookie(reader);
+    assert.equal(reader.faults.length, 1, said);
+    assert.ok(reader.faults[0]?.message.includes(said), reader.faults[0]?.message);
+    assert.doesNotMatch(JSON.stringify(reader.faults), /hunter2/);
+  }
 });
 
 test("a server's cookie can stand in a cookie, and is found again", () => {
   const of = (value: unknown, cookie: string | undefined) => {
     const reader = new OptionReader({ cookie: value }, 'servers[0]');
-    const got = readServerCookie(reader, cookie === undefined ? undefined : read({ cookie }).settings);
+    const settings = cookie === undefined ? undefined : read({ cookie }).settings;
+    const got = readServerCookie(reader, settings, cookie !== undefined);
     return reader.faults.length > 0 ? 'fault' : got;
   };
   for (const value of ['a', 's-1.x:80', "!#$%&'()*+-./:<=>?@[]^_`{}"]) assert.equal(of(value, 'SRV insert'), value);

@@ -1,6 +1,7 @@
 /** What a table does for requests and operators; keys, options and random histories have files of their own. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { ConfigError } from '#src/core/errors.ts';
 import { ServerNames } from '#src/persistence/server-names.ts';
 import { StickTable } from '#src/persistence/stick-table.ts';
@@ -142,6 +143,27 @@ test('rules read what an entry has, raise gpc and mark gpt, and are told of what
   assert.deepEqual([table.untracked.key, table.untracked.gpc], [undefined, [0, 0]]);
 });
 
+test('a name that an entry has not is an error and not undefined, but for what others look for in any object', async () => {
+  const { table } = stage({ store: 'http_req_rate(10s),gpc0' });
+  const { tracked: view } = tracked(table, 'a');
+  const has = 'it has: key, server, increment, mark, http_req_rate, gpc0';
+  for (const [name, said] of [
+    ['http_req_rat', `tracked has no http_req_rat; did you mean 'http_req_rate'? ${has}`],
+    ['httpReqRate', `tracked has no httpReqRate; did you mean 'http_req_rate'? ${has}`],
+    ['conn_rat', `tracked has no conn_rat; did you mean 'conn_rate'? ${has}`],
+    ['gpc[0]', `tracked has no gpc[0]; ${has}`],
+    ['requests', `tracked has no requests; ${has}`],
+  ] as const)
+    for (const seen of [view, table.untracked])
+      assert.throws(() => (seen as unknown as Record<string, unknown>)[name], { name: 'TypeError', message: said });
+  assert.equal(await view, view);
+  assert.equal(await table.untracked, table.untracked);
+  for (const options of [{}, { getters: false, showHidden: true }]) assert.match(inspect(view, options), /EntryView/);
+  assert.equal(JSON.stringify(view), '{}');
+  assert.equal(String(view), '[object Object]');
+  assert.deepEqual([Object.hasOwn(view, 'key'), 'http_req_rat' in view, { ...view }], [false, false, {}]);
+});
+
 test('a counter of 32 bits begins anew after its end', () => {
   const { table } = stage({ store: 'gpc0' });
   table.set('a', { gpc0: 2 ** 32 - 1 });
@@ -226,17 +248,21 @@ test('entries are found by a comparison or a function, and removed so', () => {
 
 test('a filter that is none is refused before anything is looked at', () => {
   const { table } = stage({ store: 'gpc0' });
+  table.store('a', 's1');
   for (const [filter, fault] of [
     [{ data: 'gpc1', op: 'eq', value: 1 }, /^filter.data: "gpc1" is not stored by this table; stored: gpc0$/],
     [{ data: 'gpc0', op: 'like', value: 1 }, /^filter.op: "like" is not allowed; allowed: eq, ne, le, ge, lt, gt$/],
     [{ data: 'gpc0', op: 'toString', value: 1 }, /^filter.op: /],
     [{ data: 'gpc0', op: 'eq', value: Number.NaN }, /^filter.value: NaN is not allowed; allowed: a number$/],
     [{ data: 'gpc0', op: 'eq' }, /^filter.value: /],
-    [null, /^filter.data: /],
-    ['gpc0 gt 1', /^filter.data: /],
+    [{}, /^filter.data: undefined is not stored/],
+    [null, /^filter: null is no filter; allowed: a function, or { data, op, value }$/],
+    [undefined, /^filter: undefined is no filter/],
+    ['gpc0 gt 1', /^filter: "gpc0 gt 1" is no filter/],
   ] as const)
     for (const act of [() => table.filter(filter as never), () => table.clear(filter as never)])
       assert.match(faultsOf(act).join(' | '), fault);
+  assert.equal(table.size, 1);
 });
 
 test('what a filter throws comes out, removes nothing and leaves a table that works; a promise is no answer', async () => {

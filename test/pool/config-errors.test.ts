@@ -119,6 +119,13 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   [{ cookie: 'SRV insert', dynamicCookieKey: 'k' }, "dynamicCookieKey: needs a 'cookie' that is dynamic"],
   [{ cookie: 'SRV insert', servers: [{ address: A, cookie: 'a;b' }] }, 'servers[0].cookie: "a;b" is not allowed'],
   [{ servers: [{ address: A, cookie: 'a' }] }, "servers[0].cookie: needs the pool's option 'cookie'"],
+  [
+    { cookie: 'SRV insert sideways', servers: [{ address: A, cookie: 'a' }], defaultServer: { cookie: 'b' } },
+    "cookie: 'sideways' is not a word of it",
+  ],
+  ...['insert indirect', 'prefix', 'rewrite'].map(
+    (words) => [{ cookie: `SRV ${words}`, servers: [A, A] }, "cookie: no server has a 'cookie'"] as const,
+  ),
   [{ servers: [{ address: A, redir: 'a b' }] }, 'servers[0].redir: "a b" is not allowed; allowed: what goes before'],
   [{ persist: 1 }, 'persist: 1 is not allowed; allowed: true or false'],
   [{ checkcache: 'yes' }, 'checkcache: "yes" is not allowed; allowed: true or false'],
@@ -241,6 +248,13 @@ test('each wrong option is one fault that says where, what, and what is allowed'
     return asExpected ? [] : [`${JSON.stringify(options)}: ${faults.join(' | ')}`];
   });
   assert.equal(unexpected.length, 0, unexpected.join('\n'));
+});
+
+test('a cookie may wait for servers that stand for one, be made for them, or be theirs alone', () => {
+  const withOne = { servers: [A, { address: A, cookie: 'a' }] };
+  const dynamic = { cookie: 'SRV insert dynamic', dynamicCookieKey: 'k', servers: [A] };
+  for (const options of [{}, { servers: [] }, withOne, dynamic, { cookie: 'SRV', servers: [A] }])
+    assert.deepEqual(faultsOf({ cookie: 'SRV insert', ...options }), [], JSON.stringify(options));
 });
 
 const IDLE_CHECK = "needs a 'check' other than an agent";

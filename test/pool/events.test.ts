@@ -131,6 +131,30 @@ test('a listener that throws or rejects is warned of once, and hurts nobody', as
   assert.equal(emitWarning.mock.calls[0]?.arguments[1], 'EvenkeelWarning');
 });
 
+test('a function of the user that fails where nobody listens to it is warned of once; who listens hears each, unwarned', (t) => {
+  const warnings: string[] = [];
+  t.mock.method(process, 'emitWarning', (text: string, name: string) => {
+    warnings.push(`${name}: ${text.split('\n')[0]}`);
+  });
+  const broken = (): never => {
+    throw new RangeError('broken');
+  };
+  const options = { name: 'api', useServer: broken, clientAddress: broken, balance: 'source' } as const;
+  const pool = new Pool({ ...options, servers: nowhere('a', 'b') }, new VirtualClock());
+  const ask = (): unknown => pool.tryAcquire({ remoteAddress: '10.0.0.1' })?.release();
+  for (let i = 0; i < 3; i++) ask();
+  const told = "of the pool 'api' failed, is left out, and nobody listens to 'sample:error': RangeError: broken";
+  assert.deepEqual(
+    warnings.sort(),
+    ['clientAddress', 'useServer'].map((sample) => `EvenkeelWarning: ${sample} ${told}`),
+  );
+  const heard: string[] = [];
+  pool.on('sample:error', ({ sample }) => heard.push(sample));
+  for (let i = 0; i < 3; i++) ask();
+  assert.equal(warnings.length, 2);
+  assert.deepEqual(heard, ['clientAddress', 'clientAddress', 'clientAddress']);
+});
+
 test('listeners are taken off as they were put on', () => {
   const pool = new Pool({ servers: nowhere('a') }, new VirtualClock());
   const heard: string[] = [];

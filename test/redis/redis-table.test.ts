@@ -140,6 +140,8 @@ withRedis('counters and rates are those of all', async (redis) => {
   first?.request();
   await until(() => first?.tracked.http_req_cnt === 3 && first.tracked.gpc[1] === 3);
   assert.equal(first?.tracked.http_req_rate, 3);
+  const { tracked } = first ?? assert.fail();
+  assert.throws(() => (tracked as unknown as Record<string, unknown>)['httpReqRate'], /did you mean 'http_req_rate'/);
   for (const tracking of [first, second]) tracking?.release();
   const entry = await untilEntry(one, 'k', (found) => found?.http_req_cnt === 3);
   const { key, conn_cnt, http_req_cnt, http_req_rate, gpc, gpt } = entry ?? {};
@@ -230,9 +232,16 @@ withRedis('a filter compares any number, and is refused as by every table', asyn
     [{ data: 'http_err_cnt', op: 'eq', value: 0 }, /filter\.data: "http_err_cnt" is not stored by this table/],
     [{ data: 'gpc0', op: 'eq', value: Number.NaN }, /filter\.value: NaN is not allowed/],
     [{}, /filter\.data/],
+    [undefined, /filter: undefined is no filter/],
     [async () => true, /the function returned a promise/],
   ] as const)
     await assert.rejects(table.clear(filter as never), said);
+  assert.throws(() => table.filter(undefined as never), /filter: undefined is no filter/);
+  const found: unknown[] = [];
+  for await (const { key } of table.filter({ data: 'gpc[1]', op: 'eq', value: 5 })) found.push(key);
+  for await (const { key } of table.filter(({ gpc }) => gpc?.[1] === 6)) found.push(key);
+  for await (const { key } of table) if (key === 'a') found.push(key);
+  assert.deepEqual(found, ['a', 'b', 'a']);
   assert.equal(await table.clear({ data: 'gpc[1]', op: 'ge', value: 6 }), 1);
   assert.equal(await table.clear({ data: 'gpc0', op: 'eq', value: 1 }), 1);
 });

@@ -215,7 +215,7 @@ test('a table full of entries in use: who finds no room is counted as 0, and ser
   assert.deepEqual(faults, []);
 });
 
-test('reading what is not stored, or before anything is tracked, is reported; the rule is left out', async (t) => {
+test('reading what is not stored or not there, or before anything is tracked, is reported; the rule is left out', async (t) => {
   const { send, faults } = await stage(t, {
     servers: await origins(t, 'a', says),
     stickTable: { type: 'ip', size: 10 },
@@ -223,8 +223,9 @@ test('reading what is not stored, or before anything is tracked, is reported; th
       { deny: 429, if: ({ tracked }) => tracked.http_req_rate > 0 },
       { track: 'src' },
       { deny: 429, if: ({ tracked }) => tracked.http_req_rate > 0 },
+      { deny: 429, if: ({ tracked }) => (tracked as unknown as Record<string, number>)['rate'] === 1 },
     ],
   });
   assert.equal((await send()).status, 200);
-  assert.deepEqual(faults, ['httpRequest[0].deny', 'httpRequest[2].deny']);
+  assert.deepEqual(faults, ['httpRequest[0].deny', 'httpRequest[2].deny', 'httpRequest[3].deny']);
 });

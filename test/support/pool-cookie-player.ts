@@ -26,7 +26,10 @@ export class PoolCookiePlayer {
   private constructor(scenario: RecordedCookies, origin: CookieOrigin, folder: string) {
     this.#origin = origin;
     const environment = { ...systemEnvironment, unixMs: () => this.#now * 1000 };
-    this.#pool = new Pool(optionsOf(scenario, folder), environment);
+    const { servers = [], ...options } = optionsOf(scenario, folder);
+    // HAProxy takes a cookie that no server has a value for; a pool knows that only of servers that it is made with.
+    this.#pool = new Pool(options, environment);
+    for (const server of servers) this.#pool.addServer(server);
     for (const { name, state } of scenario.servers) {
       if (state === 'down') this.#pool.server(name).setHealth('down');
       else if (state === 'maint' || state === 'drain') this.#pool.server(name).setState(state);
