@@ -7,11 +7,12 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
+import { startRedis } from './support/live-redis.ts';
 import { filesBelow, ROOT } from './support/source-files.ts';
 
 /**
  * Runs every example of the README and of docs/ as it stands there, against real servers: each fenced block of JavaScript in a
- * process of its own. What a page writes as ports 3001 to 3004 are servers of this test; 8080 becomes any free port. A block
+ * process of its own. What a page writes as ports 3001 to 3004 are servers of this test, 6379 is a Redis; 8080 becomes any free port. A block
  * without imports is a fragment, and gets those that the page has shown before.
  */
 
@@ -27,11 +28,15 @@ interface Example {
 }
 
 const PORTS = [3001, 3002, 3003, 3004];
+/** As a page writes that of Redis. */
+const REDIS_PORT = 6379;
+const COOKIE_KEY = 'sixteen bytes or more';
 const FRAGMENT_IMPORTS = `import http from 'node:http';\nimport { Pool } from 'evenkeel';\n`;
 const FRAGMENT_SERVERS = `const servers = ['http://127.0.0.1:3001', 'http://127.0.0.1:3002'];\n`;
 const MODULES: Readonly<Record<string, string>> = {
   evenkeel: '#src/index.ts',
   'evenkeel/fastify': '#src/adapters/fastify.ts',
+  'evenkeel/redis': '#src/redis/redis-table.ts',
 };
 
 /** Tells this process where an example listens. */
@@ -63,7 +68,10 @@ describe('each example', { concurrency: 2 }, () => {
   for (const example of examples) {
     if (example.file !== undefined) continue; // told as one story below
     test(`${example.page}, example ${example.number}`, { timeout: LIMIT_MS }, async (t) => {
-      const running = run(t, example, ports);
+      const needsRedis = example.code.includes(`:${REDIS_PORT}`);
+      const redis = needsRedis ? await startRedis(t) : undefined;
+      if (needsRedis && !redis) return;
+      const running = run(t, example, redis ? [...ports, redis.port] : ports);
       if (!example.code.includes('listen(')) {
         assert.equal(await running.exit, 0, running.output());
         if (example.prints !== undefined) assert.equal(running.output(), example.prints);
@@ -170,7 +178,7 @@ function programOf({ code }: Example, servers: readonly number[]): string {
     : `${FRAGMENT_IMPORTS}${/\bservers\b(?!:)/.test(code) && !/const servers\b/.test(code) ? FRAGMENT_SERVERS : ''}${code}`;
   for (const [name, source] of Object.entries(MODULES))
     program = program.replaceAll(`from '${name}'`, `from '${source}'`);
-  for (const [index, port] of PORTS.entries())
+  for (const [index, port] of [...PORTS, REDIS_PORT].entries())
     program = program.replaceAll(new RegExp(`\\b${port}\\b`, 'g'), String(servers[index] ?? 9));
   return program.replaceAll(/\b8080\b/g, '0');
 }
@@ -201,7 +209,7 @@ function run(t: TestContext, example: Example, servers: readonly number[], argv:
       'as a file has its name here',
       ...argv,
     ],
-    { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+    { cwd: ROOT, env: { ...process.env, COOKIE_KEY }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
   );
   let output = '';
   const announced: number[] = [];
