@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { Server } from 'socket.io';
+import { io, type ManagerOptions, type Socket } from 'socket.io-client';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
 import { startRedis } from './support/live-redis.ts';
 import { filesBelow, ROOT } from './support/source-files.ts';
@@ -13,7 +17,7 @@ import { filesBelow, ROOT } from './support/source-files.ts';
 /**
  * Runs every example of the README and of docs/ as it stands there, against real servers: each fenced block of JavaScript in a
  * process of its own. What a page writes as ports 3001 to 3004 are servers of this test, 6379 is a Redis; 8080 becomes any free port. A block
- * without imports is a fragment, and gets those that the page has shown before.
+ * without imports is a fragment, and gets those that the page names at its top.
  */
 
 interface Example {
@@ -33,11 +37,16 @@ const REDIS_PORT = 6379;
 const COOKIE_KEY = 'sixteen bytes or more';
 const FRAGMENT_IMPORTS = `import http from 'node:http';\nimport { Pool } from 'evenkeel';\n`;
 const FRAGMENT_SERVERS = `const servers = ['http://127.0.0.1:3001', 'http://127.0.0.1:3002'];\n`;
+/** An option `servers` without a value. */
+const TAKES_SERVERS = /(?:\{|,|^) *servers(?:,| \})/m;
 const MODULES: Readonly<Record<string, string>> = {
   evenkeel: '#src/index.ts',
   'evenkeel/fastify': '#src/adapters/fastify.ts',
   'evenkeel/redis': '#src/redis/redis-table.ts',
 };
+
+/** Words of examples that do not: mistakes on purpose, and functions whose parameters have no types in JavaScript. */
+const NOT_TYPED = ['maxConn', 'tenant', 'const quickest', 'app.use((error, req, res, next)'];
 
 /** Tells this process where an example listens. */
 const ANNOUNCE = `data:text/javascript,${encodeURIComponent(`
@@ -159,6 +168,92 @@ test('getting-started.md tells what happens when a server is lost and comes back
   await get();
 });
 
+test('examples type-check as they stand in strict TypeScript', { timeout: 60_000 }, async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'evenkeel-examples-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  const write = (name: string, text: string): void => writeFileSync(join(folder, name), text);
+  const paths = Object.entries(MODULES).map(([name, source]) => [name, [join(ROOT, source.replace('#', ''))]]);
+  const strict = { strict: true, noUncheckedIndexedAccess: true, exactOptionalPropertyTypes: true };
+  const compilerOptions = {
+    ...strict,
+    ...{ target: 'es2024', lib: ['es2024', 'esnext.disposable'], module: 'nodenext', types: ['node'] },
+    ...{ noEmit: true, skipLibCheck: true, allowImportingTsExtensions: true, paths: Object.fromEntries(paths) },
+  };
+  write('tsconfig.json', JSON.stringify({ compilerOptions, include: ['*.ts'] }));
+  write('package.json', '{ "type": "module" }');
+  write(
+    'sign-in.d.ts',
+    "declare module 'node:http' { interface IncomingMessage { user?: { name: string } } }\nexport {};\n",
+  );
+  const typed = examples.filter(({ code }) => !NOT_TYPED.some((words) => code.includes(words)));
+  assert.equal(typed.length, examples.length - NOT_TYPED.length);
+  for (const example of typed)
+    write(`${example.page.replaceAll('/', ' ')}, example ${example.number}.ts`, withImports(example.code));
+  const tsc = spawn(join(ROOT, 'node_modules/.bin/tsc'), ['-p', folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [complaints] = await Promise.all([text(tsc.stdout), once(tsc, 'exit')]);
+  assert.equal(complaints, '');
+});
+
+test('each page says what its examples without imports begin with', () => {
+  for (const page of pages) {
+    const fragments = examples.filter((example) => example.page === page && !isProgram(example.code));
+    if (fragments.length === 0) continue;
+    const prose = readFileSync(join(ROOT, page), 'utf8').split('```')[0] ?? '';
+    for (const line of FRAGMENT_IMPORTS.trim().split(';\n'))
+      assert.ok(prose.includes(line.replace(/;$/, '')), `${page}, before its first example: ${line}`);
+    if (fragments.some(({ code }) => TAKES_SERVERS.test(code))) assert.match(prose, /their `servers`\s+are/, page);
+  }
+});
+
+test('the recipe for Socket.IO keeps each client on one server through polls and upgrade', {
+  timeout: LIMIT_MS,
+}, async (t) => {
+  const servers = await Promise.all(
+    ['a', 'b'].map(async (name) => {
+      const server = createServer().listen(0, '127.0.0.1');
+      const sockets = new Server(server, { serveClient: false });
+      sockets.on('connection', (socket) => socket.on('who', (answer: (name: string) => void) => answer(name)));
+      t.after(() => sockets.close());
+      await once(server, 'listening');
+      return (server.address() as AddressInfo).port;
+    }),
+  );
+  const recipe = examples.find(
+    ({ page, code }) => page === 'docs/persistence.md' && code.includes('polls and upgrades'),
+  );
+  assert.ok(recipe);
+  const [, byCookie = ''] = /( {2}cookie: .*\n)/.exec(recipe.code) ?? [];
+  const prose = readFileSync(join(ROOT, recipe.page), 'utf8');
+  const [, byName = ''] = /^ {2}`(stickTable: .*url_param.*)`/m.exec(prose) ?? [];
+  assert.ok(byCookie && byName);
+  const withoutCookie = recipe.code.replace(byCookie, `  ${byName},\n`).replaceAll(/, cookie: '.'/g, '');
+  const ways: [string, () => Partial<ManagerOptions>][] = [
+    [recipe.code, () => ({ withCredentials: true })],
+    [withoutCookie, () => ({ query: { client: crypto.randomUUID() } })],
+  ];
+  for (const [code, optionsOf] of ways) {
+    const port = await run(t, { ...recipe, code }, servers).port();
+    const clients: Socket[] = Array.from({ length: 4 }, () => io(`http://127.0.0.1:${port}`, { forceNew: true, ...optionsOf() }));
+    for (const client of clients) t.after(() => client.disconnect());
+    const homes = await Promise.all(clients.map(homeOf));
+    assert.deepEqual(homes.sort(), ['a', 'a', 'b', 'b']);
+  }
+  const lost = await fetch(`http://127.0.0.1:${servers[0]}/socket.io/?EIO=4&transport=polling&sid=of-another`);
+  assert.equal(lost.status, 400);
+  assert.match(await lost.text(), /Session ID unknown/);
+});
+
+/** The server of a client that has polled, and is on a WebSocket now. */
+async function homeOf(client: Socket): Promise<string> {
+  const upgraded = new Promise<void>((resolve, reject) => {
+    client.once('connect', () => client.io.engine.once('upgrade', () => resolve()));
+    client.once('connect_error', reject);
+  });
+  await upgraded;
+  return client.emitWithAck('who');
+}
+
 function examplesOf(page: string): Example[] {
   const text = readFileSync(join(ROOT, page), 'utf8');
   const fences = /^```js(?: file=(\S+))?\n([\s\S]*?)^```$(?:\n\n```text\n([\s\S]*?)^```$)?/gm;
@@ -171,11 +266,18 @@ function examplesOf(page: string): Example[] {
   }));
 }
 
+function isProgram(code: string): boolean {
+  return /^import /m.test(code);
+}
+
+function withImports(code: string): string {
+  if (isProgram(code)) return code;
+  return `${FRAGMENT_IMPORTS}${TAKES_SERVERS.test(code) ? FRAGMENT_SERVERS : ''}${code}`;
+}
+
 /** The example as a program: its imports lead to this package, its ports to servers that are there. */
 function programOf({ code }: Example, servers: readonly number[]): string {
-  let program = /^import /m.test(code)
-    ? code
-    : `${FRAGMENT_IMPORTS}${/\bservers\b(?!:)/.test(code) && !/const servers\b/.test(code) ? FRAGMENT_SERVERS : ''}${code}`;
+  let program = withImports(code);
   for (const [name, source] of Object.entries(MODULES))
     program = program.replaceAll(`from '${name}'`, `from '${source}'`);
   for (const [index, port] of [...PORTS, REDIS_PORT].entries())
