@@ -234,7 +234,9 @@ test('the recipe for Socket.IO keeps each client on one server through polls and
   ];
   for (const [code, optionsOf] of ways) {
     const port = await run(t, { ...recipe, code }, servers).port();
-    const clients: Socket[] = Array.from({ length: 4 }, () => io(`http://127.0.0.1:${port}`, { forceNew: true, ...optionsOf() }));
+    const clients: Socket[] = Array.from({ length: 4 }, () =>
+      io(`http://127.0.0.1:${port}`, { forceNew: true, ...optionsOf() }),
+    );
     for (const client of clients) t.after(() => client.disconnect());
     const homes = await Promise.all(clients.map(homeOf));
     assert.deepEqual(homes.sort(), ['a', 'a', 'b', 'b']);
