@@ -37,7 +37,7 @@ export function poolOptions(
     persist: backend.includes('option persist'),
     redispatch: backend.includes('option redispatch'),
     retries: retries === undefined ? 3 : Number(retries),
-    timeout: { connect: 20, queue: 20, tarpit: 20 },
+    timeout: { connect: 150, queue: 20, tarpit: 20 },
     useServer: ({ headers }) => String(headers?.['x-use'] ?? '') || undefined,
     forcePersist: ({ headers }) => headers?.['x-force'] !== undefined,
   };
