@@ -164,6 +164,17 @@ test('every HAProxy keyword that an option names is in docs/from-haproxy.md', ()
   );
 });
 
+test('every row of a table stands below a header', () => {
+  const stray = pagesOfOurs().flatMap((page) => {
+    const text = read(page).replaceAll(/^```[\s\S]*?^```$/gm, '');
+    return [...text.matchAll(/^\|.*(?:\n\|.*)*/gm)]
+      .map(([table]) => table.split('\n'))
+      .filter(([head = '', rule = '']) => !/^\|(?:\s*:?-+:?\s*\|)+$/.test(rule) || cellsOf(head) !== cellsOf(rule))
+      .map(([first = '']) => `${page}: ${first.slice(0, 60)}`);
+  });
+  none('no header, or one with other columns than the line below it, before', stray);
+});
+
 test('every event, and every field of its payload, is in docs/events.md', () => {
   const text = read('docs/events.md');
   const rows = rowsByKey('docs/events.md');
@@ -220,10 +231,7 @@ test('every algorithm has its row in docs/algorithms.md or docs/options.md', () 
 });
 
 test('every link in a page of ours leads to a file that exists, and to a heading that does', () => {
-  const pages = [...filesBelow('docs'), ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md']].filter((path) =>
-    path.endsWith('.md'),
-  );
-  const broken = pages.flatMap((page) =>
+  const broken = pagesOfOurs().flatMap((page) =>
     [...proseOf(read(page)).matchAll(/\]\(([^()\s]+)\)/g)]
       .map(([, target = '']) => target)
       .filter((target) => !/^[a-z]+:/.test(target))
@@ -360,6 +368,14 @@ function literal(value: unknown, allowed: string): string | undefined {
   const parse = allowed.startsWith('a duration') ? parseDuration : allowed.startsWith('a size') ? parseSize : undefined;
   if (parse !== undefined) return parse(asNumber)?.toString();
   return /^-?[\w./-]+$/.test(text) && text !== 'none' ? text : undefined;
+}
+
+function pagesOfOurs(): string[] {
+  return [...filesBelow('docs'), 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].filter((path) => path.endsWith('.md'));
+}
+
+function cellsOf(row: string): number {
+  return row.split(/(?<!\\)\|/).length;
 }
 
 /** A page without its code, where brackets are no links. */

@@ -32,12 +32,21 @@ function examplesOf(page: string): Example[] {
   }));
 }
 
-const FRAGMENT_IMPORTS = `import http from 'node:http';\nimport { Pool } from 'evenkeel';\n`;
+/** What a fragment begins with. */
+export const FRAGMENT_IMPORTS = `import http from 'node:http';\nimport { Pool } from 'evenkeel';\n`;
 const FRAGMENT_SERVERS = `const servers = ['http://127.0.0.1:3001', 'http://127.0.0.1:3002'];\n`;
 
-/** A block without imports is a fragment, and gets those that the page has shown before. */
+/** A block without imports is a fragment. */
+export function isProgram(code: string): boolean {
+  return /^import /m.test(code);
+}
+
+/** It has an option `servers` without a value. */
+export function takesServers(code: string): boolean {
+  return /(?:\{|,|^) *servers(?:,| \})/m.test(code);
+}
+
 export function withImports(code: string): string {
-  if (/^import /m.test(code)) return code;
-  const servers = /\bservers\b(?!:)/.test(code) && !/const servers\b/.test(code) ? FRAGMENT_SERVERS : '';
-  return `${FRAGMENT_IMPORTS}${servers}${code}`;
+  if (isProgram(code)) return code;
+  return `${FRAGMENT_IMPORTS}${takesServers(code) ? FRAGMENT_SERVERS : ''}${code}`;
 }
