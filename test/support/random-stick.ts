@@ -121,10 +121,12 @@ export function randomStick(seed: number): StickScenario {
   }
 
   const names = ['s1', 's2', 's3', 's4'].slice(0, 2 + integer(3));
+  // Where all active servers refuse, we take a backup, and HAProxy does not.
+  const refuses = maybe(0.25);
   const server = (name: string): StickServer => ({
     name,
     ...(maybe(0.2) && { weight: 1 + integer(4) }),
-    ...(name !== 's1' && maybe(0.15) && { backup: true as const }),
+    ...(name !== 's1' && !refuses && maybe(0.15) && { backup: true as const }),
     ...(maybe(0.1) && { nonStick: true as const }),
   });
 
@@ -164,7 +166,6 @@ export function randomStick(seed: number): StickScenario {
   const steps: StickStep[] = [];
   const held: string[] = [];
   const states: ServerState[] = ['down', 'up', 'up', 'maint', 'ready', 'ready', 'drain'];
-  const refuses = maybe(0.25);
   let isRefusing = false;
   // HAProxy keeps servers in tables that stick rules name.
   const isStuckTo = (name: string): boolean =>
