@@ -45,7 +45,7 @@ export interface DefaultServerOptions extends HealthOptions, TlsOptions {
   readonly onMarkedUp?: 'none' | 'shutdown-backup-sessions';
   /** What stands for it in the pool's `cookie`: printable ASCII without blanks and `" , ; \`, nor `|` (with `prefix`: `~`). Default: none; with `dynamic` made from its address. HAProxy: `cookie`. */
   readonly cookie?: string;
-  /** Sends clients here themselves: GET and HEAD are answered with 302, and this before their target as the `Location`; `/` puts nothing there. Default: none. HAProxy: `redir`. */
+  /** Sends clients here themselves: GET and HEAD are answered with 302, and this before their target as the `Location`: `scheme://host…` or `/…`; `/` puts nothing there. Default: none. HAProxy: `redir`. */
   readonly redir?: string;
   /** Stick tables are not told of it: clients that it served are balanced anew. Needs the pool's `stick`. Default: false. HAProxy: `non-stick`. */
   readonly nonStick?: boolean;

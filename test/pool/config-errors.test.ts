@@ -140,7 +140,13 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   ...['insert indirect', 'prefix', 'rewrite'].map(
     (words) => [{ cookie: `SRV ${words}`, servers: [A, A] }, "cookie: no server has a 'cookie'"] as const,
   ),
-  [{ servers: [{ address: A, redir: 'a b' }] }, 'servers[0].redir: "a b" is not allowed; allowed: what goes before'],
+  ...['', 'a b', 'images.example', 'http://', 'http:///x', 'http://a b', 'http:images.example', './x'].map(
+    (redir) =>
+      [
+        { servers: [{ address: A, redir }] },
+        `servers[0].redir: "${redir}" is not allowed; allowed: what goes before the target`,
+      ] as const,
+  ),
   [{ persist: 1 }, 'persist: 1 is not allowed; allowed: true or false'],
   [{ checkcache: 'yes' }, 'checkcache: "yes" is not allowed; allowed: true or false'],
   [{ forcePersist: 1 }, 'forcePersist: 1 is not allowed; allowed: a function'],
