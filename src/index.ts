@@ -75,7 +75,7 @@ export type {
   TablesOption,
 } from './persistence/stick-options.ts';
 export { StickTable } from './persistence/stick-table.ts';
-export type { EntryCount, StickTableOptions } from './persistence/stick-table-options.ts';
+export type { EntryCount, StickTableOptions, StickTablePhrase } from './persistence/stick-table-options.ts';
 export type { StoredDataWord } from './persistence/stored-data.ts';
 export type {
   ArrayName,

@@ -8,6 +8,8 @@ export type CookieMode = (typeof MODES)[number];
 export const COOKIE_FLAGS: readonly CookieFlag[] = FLAGS;
 export const COOKIE_MODES: readonly CookieMode[] = MODES;
 
+const WORDS: readonly string[] = [...MODES, ...FLAGS, 'domain', 'maxidle', 'maxlife', 'attr'];
+
 /** Bare numbers are seconds here. HAProxy: parse_time_err with TIME_UNIT_S. */
 const TIME = /^\d+(?:ms|s|m|h|d)?$/;
 
@@ -20,6 +22,9 @@ export function fromCookiePhrase(phrase: string): Record<string, unknown> | stri
   if (!words) return 'has a quote without an end';
   const [name, ...rest] = words;
   if (name === undefined) return 'has no name';
+  // HAProxy takes such a name, and forgets what it was meant to be.
+  if (WORDS.includes(name))
+    return `begins with '${name}', where the name of the cookie is missing (for a cookie of that name: { name: '${name}' })`;
   const options: Record<string, unknown> = { name };
   const domains: string[] = [];
   const attributes: string[] = [];
@@ -36,8 +41,7 @@ export function fromCookiePhrase(phrase: string): Record<string, unknown> | stri
       else if (word === 'attr') attributes.push(argument);
       else if (TIME.test(argument)) options[word] = /\d$/.test(argument) ? `${argument}s` : argument;
       else return `'${argument}' is no time behind '${word}'; allowed: 90, '90s', '30m', '8h', '1d'`;
-    } else
-      return `'${word}' is not a word of it; allowed: ${[...MODES, ...FLAGS].join(', ')}, domain, maxidle, maxlife, attr`;
+    } else return `'${word}' is not a word of it; allowed: ${WORDS.join(', ')}`;
   }
   if (domains.length > 0) options['domain'] = domains;
   if (attributes.length > 0) options['attr'] = attributes;

@@ -10,7 +10,12 @@ import {
 } from '../samples/index.ts';
 import { STICK_HINTS } from './option-hints.ts';
 import { keySample } from './stick-key.ts';
-import { readStickTable, type StickTableOptions } from './stick-table-options.ts';
+import {
+  readStickTable,
+  type StickTableOptions,
+  type StickTablePhrase,
+  tableOptionsOf,
+} from './stick-table-options.ts';
 import type { StickKeyType, Table } from './table.ts';
 
 /** A response as stick rules see it. */
@@ -63,7 +68,7 @@ export type StickPhrase = `${'on' | 'match' | 'store-request' | 'store-response'
 export type StickRule<R = unknown> = StickPhrase | StickRuleObject<R>;
 
 /** Tables by name: how to make one, or one that is there. */
-export type TablesOption = Readonly<Record<string, StickTableOptions | Table>>;
+export type TablesOption = Readonly<Record<string, StickTableOptions | StickTablePhrase | Table>>;
 
 /** A table that the pool is to make. */
 export interface TablePlan {
@@ -128,10 +133,11 @@ function readTable(read: OptionReader, key: string): TableSource | undefined {
   const value = read.any(key);
   if (value === undefined) return undefined;
   if (isTable(value)) return value;
-  const options = new OptionReader(value, read.pathOf(key), read.faults);
+  const options = tableOptionsOf(value, read.pathOf(key), read.faults);
+  if (!options) return undefined;
   const before = read.faults.length;
-  const { type } = readStickTable(options);
-  return read.faults.length > before ? undefined : { type, options: value as StickTableOptions };
+  const { type } = readStickTable(new OptionReader(options, read.pathOf(key), read.faults));
+  return read.faults.length > before ? undefined : { type, options };
 }
 
 export function isTable(value: unknown): value is Table {
@@ -208,10 +214,12 @@ function readRule(
   const [kind, second] = NAMES.filter((name) => rule.has(name));
   for (const name of NAMES) rule.any(name);
   if (second) rule.reject(second, 'a rule is one of these; make it two rules');
-  if (!kind) faults.push({ path, value: raw, message: `says not what to do; allowed: ${NAMES.join(', ')}` });
   const condition = rule.function<(context: RequestContext) => boolean>('if');
   const table = readTableRef(rule, tables);
   rule.rejectUnknown(STICK_HINTS);
+  // What it has in place of one is told already.
+  if (!kind && faults.every((fault) => !fault.path.startsWith(`${path}.`)))
+    faults.push({ path, value: raw, message: `says not what to do; allowed: ${NAMES.join(', ')}` });
   if (!kind || table === undefined || faults.length > before) return undefined;
   const key = readKey(rule, kind, typeOf(tables, table), KINDS[kind].ofResponse ? OF_RESPONSE : FETCHES);
   if (key === undefined) return undefined;
@@ -228,9 +236,16 @@ const WORDS: Readonly<Record<string, RuleKind>> = {
   'store-response': 'storeResponse',
 };
 
+/** `src table t` is the key `src` of the table `t`. */
+export function splitTable(phrase: string): { readonly key: string; readonly table: string | undefined } {
+  const [, key = phrase, table] = /^\s*(\S.*?)(?:\s+table\s+(\S+))?\s*$/.exec(phrase) ?? [];
+  return { key, table };
+}
+
 /** @returns the rule as an object, or what is wrong with it */
 function fromPhrase(phrase: string): Record<string, unknown> | string {
-  const [, word = '', key = '', table] = /^\s*(\S+)\s+(\S.*?)(?:\s+table\s+(\S+))?\s*$/.exec(phrase) ?? [];
+  const [, word = '', rest = ''] = /^\s*(\S+)\s+(\S.*)$/s.exec(phrase) ?? [];
+  const { key, table } = splitTable(rest);
   const kind = Object.hasOwn(WORDS, word) ? WORDS[word] : undefined;
   if (kind === undefined) return 'is no stick rule';
   if (/\s(?:if|unless|table)\s/.test(`${key} `))

@@ -1,6 +1,8 @@
+import type { ConfigFault } from '../core/errors.ts';
 import { OptionReader, show } from '../core/options.ts';
 import type { Duration } from '../core/units.ts';
 import { STICK_TABLE_HINTS } from './option-hints.ts';
+import { fromTablePhrase } from './stick-table-phrase.ts';
 import { readStoredData, type StoredDataWord, type StoredDatum, wordsOf } from './stored-data.ts';
 import type { StickKeyType } from './table.ts';
 
@@ -33,6 +35,9 @@ export interface StickTableOptions {
   readonly store?: readonly StoredDataWord[] | string;
 }
 
+/** The same in HAProxy's words: `'type ip size 100k expire 30m store http_req_rate(10s)'`. */
+export type StickTablePhrase = `type ${string}`;
+
 /** A table's options, read. */
 export interface ResolvedTable {
   readonly type: StickKeyType;
@@ -62,6 +67,16 @@ const NOT_SUPPORTED: Readonly<Record<string, string>> = {
   bratesFactor: 'not supported (HAProxy: brates-factor): rates of bytes do not overflow here',
 };
 
+/** A phrase as options, or the options as they are; `undefined`, with a fault, where it is neither. */
+export function tableOptionsOf(value: unknown, path: string, faults: ConfigFault[]): StickTableOptions | undefined {
+  const given = typeof value === 'string' ? fromTablePhrase(value) : value;
+  if (typeof given === 'object' && given !== null && !Array.isArray(given)) return given as StickTableOptions;
+  const why = typeof given === 'string' ? given : 'is not allowed';
+  const allowed = "'type ip size 100k expire 30m store http_req_rate(10s)' or { type, size, … }";
+  faults.push({ path, value, message: `${show(value)} ${why}; allowed: ${allowed}` });
+  return undefined;
+}
+
 /**
  * Reads a table's options; faults go to the reader.
  * @returns what holds, with the defaults in place of what is wrong
@@ -86,10 +101,11 @@ export function readStickTable(read: OptionReader): ResolvedTable {
 }
 
 /** @throws {ConfigError} naming every option that is wrong */
-export function resolveStickTable(options: StickTableOptions): ResolvedTable {
-  const read = new OptionReader(options, '');
-  if (options === undefined)
-    read.faults.push({ path: 'options', value: options, message: 'a table needs a type and a size' });
+export function resolveStickTable(options: StickTableOptions | StickTablePhrase): ResolvedTable {
+  const faults: ConfigFault[] = [];
+  const given = tableOptionsOf(options, 'options', faults);
+  const read = new OptionReader(given, '', faults);
+  if (!given) read.throwFaults();
   const resolved = readStickTable(read);
   read.throwFaults();
   return resolved;

@@ -6,7 +6,12 @@ import { EntryStore, NONE } from './entry-store.ts';
 import { EntryTracking, type Events, eventsOf } from './entry-tracking.ts';
 import { DataNames, snapshot, viewOf } from './entry-view.ts';
 import { type KeyFormat, keyFault, keyFormat, type StoredKey } from './stick-key.ts';
-import { type ResolvedTable, resolveStickTable, type StickTableOptions } from './stick-table-options.ts';
+import {
+  type ResolvedTable,
+  resolveStickTable,
+  type StickTableOptions,
+  type StickTablePhrase,
+} from './stick-table-options.ts';
 import type {
   DatumName,
   StickChange,
@@ -46,7 +51,7 @@ export class StickTable implements Table {
    * @param environment time; for tests on a virtual clock
    * @throws {ConfigError} naming every option that is wrong
    */
-  constructor(options: StickTableOptions, environment: Environment = systemEnvironment) {
+  constructor(options: StickTableOptions | StickTablePhrase, environment: Environment = systemEnvironment) {
     this.#options = resolveStickTable(options);
     this.#format = keyFormat(this.#options.type, this.#options.len);
     this.#store = new EntryStore(this.#options, environment);

@@ -96,6 +96,32 @@ const STICK_RULES: Readonly<Record<string, string>> = {
   ...{ stickStoreRequest: "['store-request src']", stickStoreResponse: "['store-response res.cook(sid)']" },
 };
 
+/** What HAProxy switches on by `option`. */
+const OPTION_KEYWORDS: readonly (keyof PoolOptions)[] = [
+  ...(['persist', 'redispatch', 'checkcache', 'httpchk', 'allbackups', 'forwardfor', 'forwarded'] as const),
+  ...(['externalCheck', 'spreadChecks'] as const),
+];
+
+/** Of keys of a rule. */
+export const RULE_HINTS: Hints = {
+  ...Object.fromEntries(
+    ['track-sc', 'track-sc0', 'track-sc1', 'track-sc2'].map((key) => [
+      key,
+      "did you mean 'track'? Rules behind it see the entry as context.tracked",
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['sc-inc-gpc', 'sc-inc-gpc0', 'sc-inc-gpc1', 'sc-add-gpc'].map((key) => [
+      key,
+      "did you mean call: ({ tracked }) => tracked.increment('gpc0')?",
+    ]),
+  ),
+  ...Object.fromEntries(
+    ['sc-set-gpt', 'sc-set-gpt0'].map((key) => [key, "did you mean call: ({ tracked }) => tracked.mark('gpt0', 1)?"]),
+  ),
+  unless: "did you mean 'if', of what returns the opposite?",
+};
+
 /**
  * Of keys of the pool.
  * @param ofServers the names of all options that `defaultServer` may have
@@ -122,6 +148,7 @@ export function poolHints(ofServers: readonly string[]): Hints {
       ),
     ),
     ...Object.fromEntries(Object.entries(STICK_RULES).map(([key, rule]) => [key, `did you mean stick: ${rule}?`])),
+    ...Object.fromEntries(OPTION_KEYWORDS.map((name) => [`option${name}`, `did you mean '${name}'?`])),
     ...Object.fromEntries(
       ['upstream', 'upstreams', 'backends', 'targets'].map((key) => [key, "did you mean 'servers'?"]),
     ),

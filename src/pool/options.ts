@@ -7,7 +7,7 @@ import type { OutlierOptions } from '../health/outlier-options.ts';
 import type { HealthOptions } from '../health/settings.ts';
 import type { CookieOption } from '../persistence/cookie-options.ts';
 import type { StickRule, TablesOption } from '../persistence/stick-options.ts';
-import type { StickTableOptions } from '../persistence/stick-table-options.ts';
+import type { StickTableOptions, StickTablePhrase } from '../persistence/stick-table-options.ts';
 import type { Table } from '../persistence/table.ts';
 import type { HashPreserveAffinity, HashTypeOption } from '../schedulers/hash-type.ts';
 import type { BalanceOption } from '../schedulers/index.ts';
@@ -45,7 +45,7 @@ export interface DefaultServerOptions extends HealthOptions, TlsOptions {
   readonly onMarkedUp?: 'none' | 'shutdown-backup-sessions';
   /** What stands for it in the pool's `cookie`: printable ASCII without blanks and `" , ; \`, nor `|` (with `prefix`: `~`). Default: none; with `dynamic` made from its address. HAProxy: `cookie`. */
   readonly cookie?: string;
-  /** Sends clients here themselves: GET and HEAD are answered with 302, and this before their target as the `Location`; `/` puts nothing there. Default: none. HAProxy: `redir`. */
+  /** Sends clients here themselves: GET and HEAD are answered with 302, and this before their target as the `Location`: `scheme://host…` or `/…`; `/` puts nothing there. Default: none. HAProxy: `redir`. */
   readonly redir?: string;
   /** Stick tables are not told of it: clients that it served are balanced anew. Needs the pool's `stick`. Default: false. HAProxy: `non-stick`. */
   readonly nonStick?: boolean;
@@ -159,7 +159,7 @@ export interface PoolOptions<R = unknown> {
   /** Answers 502 in place of a response that sets a cookie and that a cache might keep. Default: false. HAProxy: `option checkcache`. */
   readonly checkcache?: boolean;
   /** The table that stick rules and `track` use where they name no other. Default: none. HAProxy: `stick-table`. */
-  readonly stickTable?: StickTableOptions | Table;
+  readonly stickTable?: StickTableOptions | StickTablePhrase | Table;
   /** More tables, by name; several pools may be given the same one. Default: none. HAProxy: `stick-table` of other backends. */
   readonly tables?: TablesOption;
   /** Keeps clients on their servers by tables. Default: none. HAProxy: `stick`. */

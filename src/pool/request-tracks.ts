@@ -1,8 +1,8 @@
 import type { RequestContext } from '../core/context.ts';
 import type { TerminationFlags } from '../core/errors.ts';
-import type { OptionReader } from '../core/options.ts';
+import { type OptionReader, OptionReader as Reader } from '../core/options.ts';
 import { isMisspelt } from '../persistence/entry-view.ts';
-import { readKey, readTableRef, type TableSources, typeOf } from '../persistence/stick-options.ts';
+import { readKey, readTableRef, splitTable, type TableSources, typeOf } from '../persistence/stick-options.ts';
 import type { Tracked, Tracking } from '../persistence/table.ts';
 import { FETCHES } from '../samples/index.ts';
 import type { KeyPlan, PoolTables } from './pool-tables.ts';
@@ -15,13 +15,15 @@ export const NOTHING_TRACKED: Tracked = new Proxy(Object.create(null), {
   },
 });
 
-/** Reads `track`, and the `table` beside it. */
-export function readTrack(read: OptionReader, tables: TableSources): KeyPlan | undefined {
+/** Reads `track`, and the `table` beside it or behind its key. */
+export function readTrack(rule: OptionReader, tables: TableSources): KeyPlan | undefined {
+  const given = rule.any('track');
+  const { key: written, table: named } = typeof given === 'string' ? splitTable(given) : { key: given };
+  const beside = rule.any('table');
+  if (named !== undefined && beside !== undefined) rule.reject('table', "is said twice, in 'track' and in 'table'");
+  const read = new Reader({ track: written, table: named ?? beside }, rule.path, rule.faults);
   const table = readTableRef(read, tables);
-  if (table === undefined) {
-    read.any('track');
-    return undefined;
-  }
+  if (table === undefined) return undefined;
   const key = readKey(read, 'track', typeOf(tables, table), FETCHES);
   return key === undefined ? undefined : { key, table };
 }

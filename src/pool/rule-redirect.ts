@@ -91,13 +91,16 @@ export function readRedirect<Context extends RequestContext>(
   };
 }
 
-/** Reads a server's `redir`. */
+/** Reads a server's `redir`. Targets begin with a slash: one at its end would make two. */
 export function readRedir(read: OptionReader): string | undefined {
-  return read.string('redir', {
-    default: undefined,
-    allowed: "what goes before the target: 'http://images.example', without blanks and control characters",
-    test: /^[\x21-\x7e]+$/,
-  });
+  return read
+    .string('redir', {
+      default: undefined,
+      allowed:
+        "what goes before the target, printable and without blanks: 'http://images.example', '/images', or '/' for nothing",
+      test: /^(?:\/|[a-z][a-z\d+.-]*:\/\/[^/])[\x21-\x7e]*$/i,
+    })
+    ?.replace(/(?<=.)\/+$/, '');
 }
 
 /**

@@ -4,6 +4,7 @@ import { type OptionReader, OptionReader as Reader } from '../core/options.ts';
 import type { TableSources } from '../persistence/stick-options.ts';
 import type { Table, Tracked } from '../persistence/table.ts';
 import type { SampleOption } from '../samples/index.ts';
+import { RULE_HINTS } from './option-hints.ts';
 import type { Priority } from './priority.ts';
 import { type Action, actionsOf, NOT_SUPPORTED_ACTIONS } from './rule-actions.ts';
 import type { AnswerFunction, RuleAnswer, Ruling } from './rule-answers.ts';
@@ -64,7 +65,7 @@ export type RequestRule<R = unknown> =
         | {
             /** Counts the request in the table's entry of this key, which rules behind it see as `context.tracked`. HAProxy: `track-sc0` … */
             readonly track: SampleOption<R>;
-            /** The table: a name of the pool's `tables`, or a table itself. Default: the pool's own, `stickTable`. */
+            /** The table: a name of the pool's `tables`, or a table itself; a name may be said behind the key, too: `'src table t'`. Default: the pool's own, `stickTable`. */
             readonly table?: string | Table;
           }
         | { /** Only a failed connection may be retried. HAProxy: `disable-l7-retry`. */ readonly disableL7Retry: true }
@@ -150,13 +151,14 @@ function compile<Context extends RequestContext>(
   let action: Action<Context> | undefined;
   if (second !== undefined) read.reject(second, 'a rule has one action; make it two rules');
   else if (name !== undefined) action = actions[name]?.(read);
-  else if (!Object.keys(missing).some((word) => read.has(word)))
+  for (const other of Object.keys(actions)) read.any(other);
+  read.rejectUnknown(RULE_HINTS);
+  // What it has in place of one is told already.
+  if (name === undefined && !read.faults.some(({ path }) => path.startsWith(`${read.path}.`)))
     read.faults.push({
       path: read.path,
       value: undefined,
       message: `the rule has no action; allowed: ${Object.keys(actions).join(', ')}`,
     });
-  for (const other of present) read.any(other);
-  read.rejectUnknown();
   return { path: name ? read.pathOf(name) : read.path, condition, action: action ?? (() => undefined) };
 }

@@ -27,6 +27,7 @@ const headerLine = defineFetch('str', [headerName, which], (context, _, name, nu
 const headerAddress = defineFetch('ip', [headerName, which], (context, _, name, number) =>
   addressInField(headerAt(context, name, number)),
 );
+const urlParam = defineFetch('str', [text('name')], ({ url }, _, name) => urlParameter(textIn(url), name));
 const cookie = defineFetch('str', [text('name')], (context, _, name) => cookieValue(context, name));
 
 /** Under HAProxy's names: configuration manual 7.3.2 to 7.3.6. */
@@ -41,7 +42,8 @@ export const FETCHES: Readonly<Record<string, Fetch>> = {
   path: defineFetch('str', [], ({ url }) => pathOf(textIn(url))),
   pathq: defineFetch('str', [], ({ url }) => pathAndQuery(textIn(url))),
   query: defineFetch('str', [], ({ url }) => queryOf(textIn(url))),
-  url_param: defineFetch('str', [text('name')], ({ url }, _, name) => urlParameter(textIn(url), name)),
+  url_param: urlParam,
+  urlp: urlParam,
   base: defineFetch('str', [], hostAndPath),
   'req.hdr': header,
   hdr: header,

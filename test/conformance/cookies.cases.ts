@@ -261,6 +261,21 @@ export const cookiesCases: readonly Case[] = [
     },
   },
   {
+    name: 'redir: a slash at its end and the one of the target are one',
+    async run(stage) {
+      for (const [redir, location] of [
+        ['https://images.test/', 'https://images.test/x'],
+        ['http://images.test/base//', 'http://images.test/base/x'],
+        ['/images/', '/images/x'],
+        ['//images.test/', '//images.test/x'],
+        ['//', '/x'],
+      ] as const) {
+        const front = await stage.open({ servers: [{ address: REFUSING, redir }] });
+        assert.equal((await front.send({ path: '/x' })).field('location'), location, redir);
+      }
+    },
+  },
+  {
     name: 'redir without a cookie: whom a hash leads there needs no slot either',
     async run(stage) {
       const origin = await stage.origin(() => {});

@@ -39,10 +39,19 @@ test('phrases and objects say the same', () => {
   assert.equal(read({}).settings, undefined);
 });
 
+test('a cookie may be called as a word of the phrase is, where it is said to be a name', () => {
+  assert.equal(read({ cookie: { name: 'insert', mode: 'insert' } }).settings?.name, 'insert');
+  assert.equal(read({ cookie: 'Insert insert' }).settings?.name, 'Insert');
+});
+
 test('every fault is told, with where it is', () => {
   const faults: readonly (readonly [unknown, RegExp])[] = [
     ['', /^cookie: has no name/],
     ['SRV insert prefix', /^cookie: cannot be 'insert' and 'prefix'/],
+    ...(['insert indirect', 'prefix', 'maxidle 30m', 'dynamic'] as const).map(
+      (phrase) =>
+        [phrase, /^cookie: begins with '(?:insert|prefix|maxidle|dynamic)', where the name .* is missing/] as const,
+    ),
     ['SRV insert foo', /^cookie: 'foo' is not a word of it/],
     ['SRV insert maxidle', /^cookie: 'maxidle' needs a value/],
     ['SRV insert maxidle 5x', /^cookie: '5x' is no time behind 'maxidle'/],

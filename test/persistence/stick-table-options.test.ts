@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ConfigError } from '#src/core/errors.ts';
 import { StickTable } from '#src/persistence/stick-table.ts';
-import { type ResolvedTable, resolveStickTable } from '#src/persistence/stick-table-options.ts';
+import { type ResolvedTable, resolveStickTable, type StickTablePhrase } from '#src/persistence/stick-table-options.ts';
 
 /** The faults of these options, one a line: `path: message`. */
 function faultsOf(options: unknown): string[] {
@@ -38,6 +38,24 @@ test('options as HAProxy writes them, and their defaults', () => {
   assert.equal(read({ type: 'ip', size: 1, expire: '30m' }).expireMs, 1_800_000);
 });
 
+test("HAProxy's phrase says the same as an object", () => {
+  for (const [phrase, object] of [
+    ['type ip size 100k', { type: 'ip', size: '100k' }],
+    [
+      ' type  string len 64\tsize 10 expire 30m nopurge ',
+      { type: 'string', len: 64, size: 10, expire: '30m', nopurge: true },
+    ],
+    ['type integer size 10 expire 500', { type: 'integer', size: 10, expire: 500 }],
+    [
+      'type ipv6 size 1m store gpc0,http_req_rate(10s) store gpt0',
+      { type: 'ipv6', size: '1m', store: ['gpc0', 'http_req_rate(10s)', 'gpt0'] },
+    ],
+  ] as const)
+    assert.deepEqual(resolveStickTable(phrase as StickTablePhrase), resolveStickTable(object as never), phrase);
+  const table = new StickTable('type string len 3 size 10 store gpc0');
+  assert.equal(table.set('abcd', { gpc0: 1 })?.key, 'abc');
+});
+
 test('store takes a list or words with commas, and keeps a server always', () => {
   const names = (store: unknown): string[] =>
     resolveStickTable({ type: 'ip', size: 1, store } as never).data.map(({ name, periodMs }) =>
@@ -55,8 +73,14 @@ test('store takes a list or words with commas, and keeps a server always', () =>
 
 test('every fault names the option, the value and what is allowed', () => {
   for (const [options, ...expected] of [
-    [undefined, /^options: a table needs a type and a size$/, /^type: /, /^size: is missing; allowed: a number of/],
-    [7, /^options: 7 is not an object$/, /^type: /, /^size: /],
+    [undefined, /^options: undefined is not allowed; allowed: 'type ip size .*' or \{ type, size, … \}$/],
+    [7, /^options: 7 is not allowed; allowed: /],
+    ['', /^options: "" has '', which is not a word of it; allowed: /],
+    ['ip 100k', /^options: "ip 100k" has 'ip', which is not a word of it/],
+    ['type ip', /^size: is missing/],
+    ['type ip size 1k len 5', /^options: .* has 'len', which is not a word of it/],
+    ['type ip size 1k recv-only', /^recvOnly: not supported \(HAProxy: recv-only\)$/],
+    ['type ip size 1k store gpc0 store constructor', /^store: "constructor" is not among the data/],
     [{ type: 'ip' }, /^size: is missing; allowed: a number of entries \(10000, '100k', '1m'\) from 1 to 8388608$/],
     [{ size: 1 }, /^type: undefined is not allowed; allowed: 'ip', 'ipv4', 'ipv6', 'integer', 'string', 'binary', /],
     [{ type: 'text', size: 1 }, /^type: "text" is not allowed; allowed: 'ip'/],

@@ -99,6 +99,20 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   [{ stickTable: { type: 'ip' } }, 'stickTable.size: is missing; allowed: a number of entries'],
   [{ stickTable: { type: 'name', size: 1 } }, `stickTable.type: "name" is not allowed; allowed: 'ip', 'ipv4'`],
   [{ tables: { 'a b': { type: 'ip', size: 1 } } }, 'tables.a b: "a b" is no name of a table'],
+  [{ stickTable: 5 }, `stickTable: 5 is not allowed; allowed: 'type ip size 100k expire 30m store http_req_rate(10s)'`],
+  [{ stickTable: 'type ip size' }, `stickTable: "type ip size" has nothing behind 'size'; allowed: 'type ip`],
+  [
+    { stickTable: 'type ip size 1k for 5m' },
+    `stickTable: "type ip size 1k for 5m" has 'for', which is not a word of it`,
+  ],
+  [{ stickTable: 'type name size 1k' }, 'stickTable.type: "name" is not allowed'],
+  [{ stickTable: 'type ip size 1k peers p' }, 'stickTable.peers: not supported (HAProxy: peers)'],
+  [{ tables: { t: 'type ip expire 5m' } }, 'tables.t.size: is missing; allowed: a number of entries'],
+  [{ httpRequest: [{ track: 'src table t' }] }, 'httpRequest[0].table: "t" is not allowed; allowed: a table, or'],
+  [
+    { tables: { t: TABLE }, httpRequest: [{ track: 'src table t', table: 't' }] },
+    "httpRequest[0].table: is said twice, in 'track' and in 'table'",
+  ],
   [{ stick: ['on src'] }, "stick[0]: needs a table: 'table', or the pool's option 'stickTable'"],
   [
     { stick: ['on src table t'] },
@@ -126,7 +140,13 @@ const WRONG: readonly (readonly [options: unknown, fault: string])[] = [
   ...['insert indirect', 'prefix', 'rewrite'].map(
     (words) => [{ cookie: `SRV ${words}`, servers: [A, A] }, "cookie: no server has a 'cookie'"] as const,
   ),
-  [{ servers: [{ address: A, redir: 'a b' }] }, 'servers[0].redir: "a b" is not allowed; allowed: what goes before'],
+  ...['', 'a b', 'images.example', 'http://', 'http:///x', 'http://a b', 'http:images.example', './x'].map(
+    (redir) =>
+      [
+        { servers: [{ address: A, redir }] },
+        `servers[0].redir: "${redir}" is not allowed; allowed: what goes before the target`,
+      ] as const,
+  ),
   [{ persist: 1 }, 'persist: 1 is not allowed; allowed: true or false'],
   [{ checkcache: 'yes' }, 'checkcache: "yes" is not allowed; allowed: true or false'],
   [{ forcePersist: 1 }, 'forcePersist: 1 is not allowed; allowed: a function'],

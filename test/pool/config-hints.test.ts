@@ -162,6 +162,47 @@ const HINTS: readonly (readonly [options: object, ...faults: string[]])[] = [
     { cookie: { name: 'a', mode: 'insert', sameSite: 'Lax' } },
     "cookie.sameSite: is not an option; did you mean attr: 'SameSite=Lax'?",
   ],
+  ...(['track-sc0', 'trackSc0', 'track_sc2'] as const).map(
+    (key) =>
+      [
+        { httpRequest: [{ [key]: 'src' }] },
+        `httpRequest[0].${key}: is not an option; did you mean 'track'? Rules behind it see the entry as context.tracked`,
+      ] as const,
+  ),
+  [
+    { httpResponse: [{ 'sc-inc-gpc0': 0, if: () => true }] },
+    "httpResponse[0].sc-inc-gpc0: is not an option; did you mean call: ({ tracked }) => tracked.increment('gpc0')?",
+  ],
+  [
+    { httpRequest: [{ deny: true, unless: () => true }] },
+    "httpRequest[0].unless: is not an option; did you mean 'if', of what returns the opposite?",
+  ],
+  [
+    { stickTable: { type: 'ip', size: 1 }, stick: [{ store: 'src' }] },
+    "stick[0].store: is not an option; did you mean 'storeRequest' or 'storeResponse'?",
+  ],
+  ...(['optionPersist', 'option persist', 'option-redispatch'] as const).map(
+    (key) =>
+      [
+        { [key]: true },
+        `${key}: is not an option; did you mean '${key.slice(6).replace(/^[- ]/, '').toLowerCase()}'?`,
+      ] as const,
+  ),
+  [
+    { appsession: 'JSESSIONID len 52' },
+    "appsession: not supported (HAProxy: appsession, which 1.6 has removed): stick: ['match req.cook(sid)', 'store-response res.cook(sid)'] with a 'stickTable' does the same",
+  ],
+  ...(['checkViaSocks4', 'check-pool-conn-name', 'checkSniAuto'] as const).map((key) => {
+    const keyword = { checkViaSocks4: 'check-via-socks4', checkSniAuto: 'check-sni-auto' }[key as string] ?? key;
+    return [of({ [key]: true }), `servers[0].${key}: not supported (HAProxy: ${keyword})`] as const;
+  }),
+  ...(['healthcheck', 'healthCheck'] as const).map(
+    (key) =>
+      [
+        of({ [key]: 'web' }),
+        `servers[0].${key}: not supported (HAProxy: healthcheck): did you mean 'check', an object or the name of one in the pool's 'healthchecks'?`,
+      ] as const,
+  ),
   // tracking
   [
     { servers: [{ address: A, name: 'a', check: true }, { address: A, name: 'b', track: 'api/a' }, A] },

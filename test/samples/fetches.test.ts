@@ -61,6 +61,7 @@ const CASES: readonly (readonly [string, RequestContext, SampleValue | undefined
   ['url_param(b)', { url: '/?a=1?b=2' }, '2'],
   ['url_param(b)', { url: '/?B=1&bb=2&b&xb=3' }, undefined],
   ['url_param(b)', { url: '/?b=' }, ''],
+  ['urlp(b)', { url: '/?a=1&b=2' }, '2'],
   ['url_param(b)', { url: '/b=1' }, undefined],
 
   ['base', { url: '/p?q', headers: { host: 'h:80' } }, 'h:80/p'],

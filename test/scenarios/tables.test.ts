@@ -163,7 +163,7 @@ test('what is counted: requests, connections now, errors, failures and bytes', a
       },
     },
     httpRequest: [
-      { track: 'req.hdr(x-user)', table: 't' },
+      { track: 'req.hdr(x-user) table t' },
       { deny: true, if: ({ url }) => url === '/denied' },
       { call: ({ tracked }) => tracked.increment('gpc0', 2), if: ({ url }) => url === '/count' },
     ],

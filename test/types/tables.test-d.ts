@@ -17,7 +17,7 @@ shared.clear(noFilter);
 const both: readonly Table[] = [table, shared];
 for (const one of both) void one.clear({ data: 'gpc0', op: 'gt', value: 3 });
 
-const pool = new Pool({ stickTable: table, tables: { shared } });
+const pool = new Pool({ stickTable: table, tables: { shared, phrase: 'type string len 64 size 1m expire 8h' } });
 pool.table().size.toFixed();
 for await (const { server } of pool.table<RedisTable>('shared')) void server?.at(0);
 // @ts-expect-error Redis is not counted
