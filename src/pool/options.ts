@@ -152,9 +152,9 @@ export interface PoolOptions<R = unknown> {
   readonly dynamicCookieKey?: string;
   /** Sends clients to the server that they belong to even if it is down or in maintenance; only its failure sends them elsewhere. Needs `cookie`, `stick` or `useServer`. Default: false. HAProxy: `option persist`. */
   readonly persist?: boolean;
-  /** Where it returns true, a request goes to the server that it belongs to even if that is down, and to no other. Needs `cookie`, `stick` or `useServer`. Default: none. HAProxy: `force-persist`. */
+  /** Where it returns true, a request goes to the server that it belongs to even if that is down, and to no other; asked of contexts of `acquire`, too: `({ headers }) => headers?.['x-test'] === '1'`. Needs `cookie`, `stick` or `useServer`. Default: none. HAProxy: `force-persist`. */
   readonly forcePersist?: (context: RequestContext<R>) => boolean;
-  /** Where it returns true, a request's cookie is not looked at, and none is set. `forcePersist` goes before it. Needs `cookie`. Default: none. HAProxy: `ignore-persist`. */
+  /** Where it returns true, a request's cookie is not looked at, and none is set: `({ url }) => url?.endsWith('.png') ?? false`. `forcePersist` goes before it. Needs `cookie`. Default: none. HAProxy: `ignore-persist`. */
   readonly ignorePersist?: (context: RequestContext<R>) => boolean;
   /** Answers 502 in place of a response that sets a cookie and that a cache might keep. Default: false. HAProxy: `option checkcache`. */
   readonly checkcache?: boolean;

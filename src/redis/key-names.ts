@@ -1,5 +1,14 @@
 import type { KeyFormat } from '../persistence/stick-key.ts';
+import type { StoredDatum } from '../persistence/stored-data.ts';
 import type { StickEntry, StickKey } from '../persistence/table.ts';
+
+/**
+ * What a number is called in an entry's hash. Rates over different periods, as while a deployment changes one, are different
+ * numbers.
+ */
+export function fieldOf({ name, periodMs }: StoredDatum): string {
+  return periodMs === 0 ? name : `${name}(${periodMs})`;
+}
 
 /** Keys of a table as they are named in Redis: readable, without blanks. */
 export class KeyNames {

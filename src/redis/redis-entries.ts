@@ -3,6 +3,7 @@ import type { DataNames } from '../persistence/entry-view.ts';
 import type { StoredDatum } from '../persistence/stored-data.ts';
 import type { StickChange, StickEntry } from '../persistence/table.ts';
 import { readCounts, readText } from './answers.ts';
+import { fieldOf } from './key-names.ts';
 import type { RedisLink } from './redis-link.ts';
 import { COUNT, REMOVE, WRITE } from './scripts.ts';
 
@@ -29,7 +30,7 @@ export class RedisEntries {
 
   async get(name: string, key: StickEntry['key']): Promise<StickEntry | undefined> {
     const { link, data, prefix } = this.#options;
-    const words = data.flatMap(({ name: datum, periodMs }) => [datum, '0', String(periodMs)]);
+    const words = data.flatMap((datum) => [fieldOf(datum), '0', String(datum.periodMs)]);
     const [left, stored, counted] = await Promise.all([
       link.command(['PTTL', prefix + name]),
       link.command(['HGET', prefix + name, 'server']),
@@ -62,7 +63,7 @@ export class RedisEntries {
           const element = Array.isArray(value) ? `${datum}[${index}]` : datum;
           const column = names.column(element)?.name;
           const stored = data.find(({ name: known }) => known === column);
-          if (stored && each !== undefined) words.push(stored.name, String(each), String(stored.periodMs));
+          if (stored && each !== undefined) words.push(fieldOf(stored), String(each), String(stored.periodMs));
         }
     }
     await link.evaluate(WRITE, prefix + name, [String(ttlMs), channel, name, ...words]);

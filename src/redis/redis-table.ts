@@ -32,7 +32,10 @@ export type { RedisClient, RedisSubscriber } from './redis-client.ts';
 export interface RedisTableOptions extends StickTableOptions {
   /** A client of the package `redis`, connected by you and closed by you. */
   readonly client: RedisClient;
-  /** Names the table in Redis: tables of that name, type and `store` are one, in whatever process. 1 to 64 letters, digits and `-_.`. */
+  /**
+   * Names the table in Redis: tables of that name are one, in whatever process and whatever else they are made of. A counter is one
+   * for all of them that store it, a rate for those that count it over the same period. 1 to 64 letters, digits and `-_.`.
+   */
   readonly name: string;
   /** How long an answer may take before Redis counts as gone. Default: 50ms. Range: 1 ms to 10 s. */
   readonly timeout?: Duration;

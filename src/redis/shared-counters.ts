@@ -4,6 +4,7 @@ import type { StickTable } from '../persistence/stick-table.ts';
 import type { StoredDatum } from '../persistence/stored-data.ts';
 import type { DatumName, StickKey, Tracked, Tracking } from '../persistence/table.ts';
 import { inRange, readCounts } from './answers.ts';
+import { fieldOf } from './key-names.ts';
 import type { RedisLink } from './redis-link.ts';
 import { COUNT } from './scripts.ts';
 
@@ -68,10 +69,10 @@ export class SharedCounters {
       for (let waiting = this.#uncounted.get(name); waiting; waiting = this.#uncounted.get(name)) {
         this.#uncounted.delete(name);
         const { key, counts } = waiting;
-        const words = data.flatMap(({ name: datum, periodMs }) => [
-          datum,
-          String(counts.get(datum) ?? 0),
-          String(periodMs),
+        const words = data.flatMap((datum) => [
+          fieldOf(datum),
+          String(counts.get(datum.name) ?? 0),
+          String(datum.periodMs),
         ]);
         const answer = await link.run(COUNT, keyOf(name), [String(ttlMs), ...words]);
         const counted = readCounts(answer, data);

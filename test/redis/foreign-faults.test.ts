@@ -81,7 +81,7 @@ withRedis(
     await one.delete('k');
     await until(() => two.recall('k') === undefined, 'news of a removal');
 
-    const cell = { gpc0_rate: 3, 'gpc0_rate:past': 10, 'gpc0_rate:from': inAnHour };
+    const cell = { 'gpc0_rate(10000)': 3, 'gpc0_rate(10000):past': 10, 'gpc0_rate(10000):from': inAnHour };
     await admin.sendCommand(['HSET', 'evenkeel:t:k', ...Object.entries(cell).flat().map(String)]);
     assert.equal((await one.get('k'))?.gpc0_rate, 13);
   },

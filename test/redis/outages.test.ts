@@ -246,8 +246,9 @@ withRedis('a rate falls here as in Redis, however long nothing is counted', asyn
   const client = await redis.client();
   const table = new RedisTable({ client, name: 't', type: 'string', size: '1k', expire: '10m', store }, environment);
   t.after(() => table.close());
-  const cell = { http_req_rate: 99, 'http_req_rate:past': 0, 'http_req_rate:from': Date.now() - 8_000 };
-  await client.sendCommand(['HSET', 'evenkeel:t:k', ...Object.entries(cell).flat().map(String)]);
+  const cell = { '': 99, ':past': 0, ':from': Date.now() - 8_000 };
+  const fields = Object.entries(cell).flatMap(([part, value]) => [`http_req_rate(10000)${part}`, String(value)]);
+  await client.sendCommand(['HSET', 'evenkeel:t:k', ...fields]);
   const tracking = table.track('k');
   tracking?.request();
   await until(() => tracking?.tracked.http_req_rate === 100);

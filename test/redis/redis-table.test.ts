@@ -224,6 +224,25 @@ withRedis('set changes all or nothing: not what is wrong, nor without Redis', as
   assert.equal(tracking?.tracked.gpc[0], 0);
 });
 
+withRedis(
+  'while a deployment changes what is stored, each process has its own rates, and all have one server and counter',
+  async (redis) => {
+    const before = await redis.table({ store: ['gpc0', 'http_req_rate(10s)'] });
+    const after = await redis.table({ store: ['http_req_rate(1m)', 'gpc0', 'gpc1'] });
+    before.store('k', 'a');
+    const [old, fresh] = [before.track('k'), after.track('k')];
+    for (let i = 0; i < 5; i++) old?.request();
+    fresh?.request();
+    old?.tracked.increment('gpc0', 2);
+    fresh?.tracked.increment('gpc0', 3);
+    await untilEntry(after, 'k', (entry) => entry?.gpc0 === 5 && entry.http_req_rate === 1);
+    await untilEntry(before, 'k', (entry) => entry?.gpc0 === 5 && entry.http_req_rate === 5);
+    await before.set('k', { http_req_rate: 7 });
+    assert.deepEqual([(await before.get('k'))?.http_req_rate, (await after.get('k'))?.http_req_rate], [7, 1]);
+    assert.deepEqual([await before.lookup('k'), await after.lookup('k')], ['a', 'a']);
+  },
+);
+
 withRedis('a filter compares any number, and is refused as by every table', async (redis) => {
   const table = await redis.table(COUNTED);
   for (const key of ['a', 'b']) await table.set(key, { gpc: [1, key === 'a' ? 5 : 6] });

@@ -454,3 +454,11 @@ type Payloads = { [K in keyof PoolEvents]: Parameters<PoolEvents[K]>[0] };
 type LoosePayloads = { [K in keyof Payloads]: LooseKeys<Payloads[K]> }[keyof Payloads];
 holds<Same<LooseKeys<Payloads>, never>>();
 holds<Same<LoosePayloads, never>>();
+
+// Both functions are asked of contexts that acquire() is given, which may have no fields.
+new Pool({
+  forcePersist: ({ headers }) => headers?.['x-test'] === '1',
+  ignorePersist: ({ url }) => url?.endsWith('.png') ?? false,
+});
+// @ts-expect-error there may be none
+new Pool({ forcePersist: ({ headers }: RequestContext) => headers['x-test'] === '1' });

@@ -1,4 +1,4 @@
-import { Pool, type RequestContext, StickTable, type Table } from '#src/index.ts';
+import { Pool, StickTable, type Table } from '#src/index.ts';
 import type { RedisTable } from '#src/redis/redis-table.ts';
 
 /** Tests of the public types of tables: `npm run typecheck` is their run. */
@@ -22,11 +22,3 @@ pool.table().size.toFixed();
 for await (const { server } of pool.table<RedisTable>('shared')) void server?.at(0);
 // @ts-expect-error Redis is not counted
 void pool.table<RedisTable>('shared').size;
-
-// Both functions are asked of contexts that acquire() is given, which may have no fields.
-new Pool({
-  forcePersist: ({ headers }) => headers?.['x-test'] === '1',
-  ignorePersist: ({ url }) => url?.endsWith('.png') ?? false,
-});
-// @ts-expect-error there may be none
-new Pool({ forcePersist: ({ headers }: RequestContext) => headers['x-test'] === '1' });
