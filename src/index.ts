@@ -8,7 +8,7 @@ export type {
   UpgradeOptions,
 } from './adapters/node-http.ts';
 export type { HttpReuse } from './connections/connection-pool.ts';
-export type { RequestContext } from './core/context.ts';
+export type { CarriedContext, RequestContext } from './core/context.ts';
 export type { Environment, Timer } from './core/environment.ts';
 export {
   ConfigError,

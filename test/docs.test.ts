@@ -9,7 +9,7 @@ import { resolvePoolOptions } from '#src/pool/resolve-options.ts';
 import { CONVERTERS } from '#src/samples/converters.ts';
 import { FETCHES } from '#src/samples/fetches.ts';
 import { ALGORITHMS } from '#src/schedulers/index.ts';
-import { type DeclaredOption, declaredInterfaces } from './support/declared-options.ts';
+import { type DeclaredOption, declaredClasses, declaredInterfaces } from './support/declared-options.ts';
 import { filesBelow, ROOT } from './support/source-files.ts';
 
 interface Group {
@@ -164,6 +164,17 @@ test('every HAProxy keyword that an option names is in docs/from-haproxy.md', ()
   );
 });
 
+test('every row of a table stands below a header', () => {
+  const stray = pagesOfOurs().flatMap((page) => {
+    const text = read(page).replaceAll(/^```[\s\S]*?^```$/gm, '');
+    return [...text.matchAll(/^\|.*(?:\n\|.*)*/gm)]
+      .map(([table]) => table.split('\n'))
+      .filter(([head = '', rule = '']) => !/^\|(?:\s*:?-+:?\s*\|)+$/.test(rule) || cellsOf(head) !== cellsOf(rule))
+      .map(([first = '']) => `${page}: ${first.slice(0, 60)}`);
+  });
+  none('no header, or one with other columns than the line below it, before', stray);
+});
+
 test('every event, and every field of its payload, is in docs/events.md', () => {
   const text = read('docs/events.md');
   const rows = rowsByKey('docs/events.md');
@@ -220,10 +231,7 @@ test('every algorithm has its row in docs/algorithms.md or docs/options.md', () 
 });
 
 test('every link in a page of ours leads to a file that exists, and to a heading that does', () => {
-  const pages = [...filesBelow('docs'), ...['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md']].filter((path) =>
-    path.endsWith('.md'),
-  );
-  const broken = pages.flatMap((page) =>
+  const broken = pagesOfOurs().flatMap((page) =>
     [...proseOf(read(page)).matchAll(/\]\(([^()\s]+)\)/g)]
       .map(([, target = '']) => target)
       .filter((target) => !/^[a-z]+:/.test(target))
@@ -249,6 +257,79 @@ test('the commands that the README and CONTRIBUTING give exist', () => {
   }
   for (const command of ['npm start', 'npm test']) assert.ok(read('README.md').includes(command), `README: ${command}`);
 });
+
+/** What docs/api.md has a section of, and whose members that section lists: its own, and those that it inherits. */
+const SECTIONS: Readonly<Record<string, readonly string[]>> = {
+  Pool: ['Pool', 'GuardedEmitter'],
+  CloseResult: ['CloseResult'],
+  RequestContext: ['RequestContext'],
+  PoolServer: ['PoolServer'],
+  Lease: ['Lease'],
+  LeaseResult: ['LeaseResult'],
+  PoolStats: ['PoolStats'],
+  ServerStats: ['ServerStats'],
+  CheckStats: ['CheckStats'],
+  Explanation: ['Explanation'],
+  ServerLoad: ['ServerLoad'],
+  HashedKey: ['HashedKey'],
+  Table: ['OperatorTable', 'RequestTable'],
+  StickTable: ['StickTable'],
+  EvenkeelError: ['EvenkeelError'],
+  ConfigError: ['ConfigError'],
+  ConfigFault: ['ConfigFault'],
+  ServerView: ['ServerView'],
+  Address: ['Address'],
+  Environment: ['Environment'],
+};
+
+test('every member of a public class or snapshot has its row in docs/api.md, and every row its member', () => {
+  const classes = declaredClasses();
+  const membersOf = (type: string): readonly string[] =>
+    classes.get(type) ?? interfaces.get(type)?.map(({ key }) => key) ?? [];
+  const rows = apiRows();
+  const wrong: string[] = [];
+  const tableMembers = new Set(SECTIONS['Table']?.flatMap(membersOf));
+  for (const [section, types] of Object.entries(SECTIONS)) {
+    const wanted = new Set(types.flatMap(membersOf));
+    assert.ok(wanted.size > 0, `src/ declares no ${types.join(', ')}`);
+    const listed = rows.get(section) ?? new Set();
+    // What a table of any kind has is said once.
+    for (const member of wanted)
+      if (!listed.has(member) && !(section === 'StickTable' && tableMembers.has(member)))
+        wrong.push(`${section}: no row for ${member}`);
+    for (const row of listed) if (!wanted.has(row)) wrong.push(`${section}: ${row} is no member`);
+  }
+  none('docs/api.md', wrong);
+});
+
+test('every name that the package exports is in docs/api.md', () => {
+  const text = read('docs/api.md');
+  const source = read('src/index.ts').replaceAll(/^export type \* from '.\/(.*)';$/gm, (_line, path: string) => {
+    const declared = [...read(`src/${path}`).matchAll(/^export (?:interface|type) (\w+)/gm)];
+    return `export type { ${declared.map(([, name]) => name).join(', ')} } from`;
+  });
+  const exported = [...source.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, names = '']) =>
+    names.split(',').map((name) => name.trim().replace(/^type /, '')),
+  );
+  assert.ok(exported.includes('Pool') && exported.includes('RequestEvent'));
+  none(
+    'named nowhere',
+    exported.filter((name) => name !== '' && !new RegExp(`\`${name}\``).test(text)),
+  );
+});
+
+/** The members that docs/api.md lists, by the type that the heading above them names. */
+function apiRows(): Map<string, Set<string>> {
+  const rows = new Map<string, Set<string>>();
+  let listed = new Set<string>();
+  for (const line of read('docs/api.md').split('\n')) {
+    const heading = /^#+ (.*)/.exec(line)?.[1];
+    if (heading !== undefined) rows.set(heading.replaceAll('`', ''), (listed = new Set()));
+    const member = /^\| `(new )?(\w+|\[Symbol\.\w+\])/.exec(line);
+    if (member) listed.add(member[1] ? 'constructor' : (member[2] ?? ''));
+  }
+  return rows;
+}
 
 /** Asks the code for its defaults: resolves options that say next to nothing, and notes what stands in for each. */
 function defaultsOfTheCode(): Map<string, { value: unknown; allowed: string }> {
@@ -287,6 +368,14 @@ function literal(value: unknown, allowed: string): string | undefined {
   const parse = allowed.startsWith('a duration') ? parseDuration : allowed.startsWith('a size') ? parseSize : undefined;
   if (parse !== undefined) return parse(asNumber)?.toString();
   return /^-?[\w./-]+$/.test(text) && text !== 'none' ? text : undefined;
+}
+
+function pagesOfOurs(): string[] {
+  return [...filesBelow('docs'), 'README.md', 'CONTRIBUTING.md', 'CHANGELOG.md'].filter((path) => path.endsWith('.md'));
+}
+
+function cellsOf(row: string): number {
+  return row.split(/(?<!\\)\|/).length;
 }
 
 /** A page without its code, where brackets are no links. */

@@ -6,32 +6,34 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { Server } from 'socket.io';
+import { io, type ManagerOptions, type Socket } from 'socket.io-client';
 import { type RawData, WebSocket, WebSocketServer } from 'ws';
-import { filesBelow, ROOT } from './support/source-files.ts';
+import {
+  type Example,
+  everyExample,
+  FRAGMENT_IMPORTS,
+  isProgram,
+  takesServers,
+  withImports,
+} from './support/examples.ts';
+import { startRedis } from './support/live-redis.ts';
+import { ROOT } from './support/source-files.ts';
 
 /**
- * Runs every example of the README and of docs/ as it stands there, against real servers: each fenced block of JavaScript in a
- * process of its own. What a page writes as ports 3001 to 3004 are servers of this test; 8080 becomes any free port. A block
- * without imports is a fragment, and gets those that the page has shown before.
+ * Runs every example of the README and of docs/ as it stands there, against real servers: each fenced block of JavaScript or
+ * TypeScript in a process of its own. What a page writes as ports 3001 to 3004 are servers of this test, 6379 is a Redis; 8080 becomes any free port. A block
+ * without imports is a fragment, and gets those that the page names at its top.
  */
 
-interface Example {
-  readonly page: string;
-  /** From 1, within its page. */
-  readonly number: number;
-  /** `file=…` behind the fence's language. */
-  readonly file: string | undefined;
-  readonly code: string;
-  /** The text in the fence right behind it: what it prints. */
-  readonly prints: string | undefined;
-}
-
 const PORTS = [3001, 3002, 3003, 3004];
-const FRAGMENT_IMPORTS = `import http from 'node:http';\nimport { Pool } from 'evenkeel';\n`;
-const FRAGMENT_SERVERS = `const servers = ['http://127.0.0.1:3001', 'http://127.0.0.1:3002'];\n`;
+/** As a page writes that of Redis. */
+const REDIS_PORT = 6379;
+const COOKIE_KEY = 'sixteen bytes or more';
 const MODULES: Readonly<Record<string, string>> = {
   evenkeel: '#src/index.ts',
   'evenkeel/fastify': '#src/adapters/fastify.ts',
+  'evenkeel/redis': '#src/redis/redis-table.ts',
 };
 
 /** Tells this process where an example listens. */
@@ -42,8 +44,7 @@ const ANNOUNCE = `data:text/javascript,${encodeURIComponent(`
 
 const LIMIT_MS = 30_000;
 
-const pages = ['README.md', ...filesBelow('docs').filter((path) => path.endsWith('.md'))];
-const examples = pages.flatMap(examplesOf);
+const examples = everyExample();
 const origins = PORTS.map((port) => originOf(port));
 let ports: readonly number[] = [];
 
@@ -63,7 +64,10 @@ describe('each example', { concurrency: 2 }, () => {
   for (const example of examples) {
     if (example.file !== undefined) continue; // told as one story below
     test(`${example.page}, example ${example.number}`, { timeout: LIMIT_MS }, async (t) => {
-      const running = run(t, example, ports);
+      const needsRedis = example.code.includes(`:${REDIS_PORT}`);
+      const redis = needsRedis ? await startRedis(t) : undefined;
+      if (needsRedis && !redis) return;
+      const running = run(t, example, redis ? [...ports, redis.port] : ports);
       if (!example.code.includes('listen(')) {
         assert.equal(await running.exit, 0, running.output());
         if (example.prints !== undefined) assert.equal(running.output(), example.prints);
@@ -151,26 +155,73 @@ test('getting-started.md tells what happens when a server is lost and comes back
   await get();
 });
 
-function examplesOf(page: string): Example[] {
-  const text = readFileSync(join(ROOT, page), 'utf8');
-  const fences = /^```js(?: file=(\S+))?\n([\s\S]*?)^```$(?:\n\n```text\n([\s\S]*?)^```$)?/gm;
-  return [...text.matchAll(fences)].map(([, file, code = '', prints], index) => ({
-    page,
-    number: index + 1,
-    file,
-    code,
-    prints,
-  }));
+test('each page says what its examples without imports begin with', () => {
+  for (const page of new Set(examples.map((example) => example.page))) {
+    const fragments = examples.filter((example) => example.page === page && !isProgram(example.code));
+    if (fragments.length === 0) continue;
+    const prose = readFileSync(join(ROOT, page), 'utf8').split('```')[0] ?? '';
+    for (const line of FRAGMENT_IMPORTS.trim().split(';\n'))
+      assert.ok(prose.includes(line.replace(/;$/, '')), `${page}, before its first example: ${line}`);
+    if (fragments.some(({ code }) => takesServers(code))) assert.match(prose, /their `servers`\s+are/, page);
+  }
+});
+
+test('the recipe for Socket.IO keeps each client on one server through polls and upgrade', {
+  timeout: LIMIT_MS,
+}, async (t) => {
+  const servers = await Promise.all(
+    ['a', 'b'].map(async (name) => {
+      const server = createServer().listen(0, '127.0.0.1');
+      const sockets = new Server(server, { serveClient: false });
+      sockets.on('connection', (socket) => socket.on('who', (answer: (name: string) => void) => answer(name)));
+      t.after(() => sockets.close());
+      await once(server, 'listening');
+      return (server.address() as AddressInfo).port;
+    }),
+  );
+  const recipe = examples.find(
+    ({ page, code }) => page === 'docs/persistence.md' && code.includes('polls and upgrades'),
+  );
+  assert.ok(recipe);
+  const [, byCookie = ''] = /( {2}cookie: .*\n)/.exec(recipe.code) ?? [];
+  const prose = readFileSync(join(ROOT, recipe.page), 'utf8');
+  const [, byName = ''] = /^ {2}`(stickTable: .*url_param.*)`/m.exec(prose) ?? [];
+  assert.ok(byCookie && byName);
+  const withoutCookie = recipe.code.replace(byCookie, `  ${byName},\n`).replaceAll(/, cookie: '.'/g, '');
+  const ways: [string, () => Partial<ManagerOptions>][] = [
+    [recipe.code, () => ({ withCredentials: true })],
+    [withoutCookie, () => ({ query: { client: crypto.randomUUID() } })],
+  ];
+  for (const [code, optionsOf] of ways) {
+    const port = await run(t, { ...recipe, code }, servers).port();
+    const clients: Socket[] = Array.from({ length: 4 }, () =>
+      io(`http://127.0.0.1:${port}`, { forceNew: true, ...optionsOf() }),
+    );
+    for (const client of clients) t.after(() => client.disconnect());
+    const homes = await Promise.all(clients.map(homeOf));
+    assert.deepEqual(homes.sort(), ['a', 'a', 'b', 'b']);
+  }
+  const lost = await fetch(`http://127.0.0.1:${servers[0]}/socket.io/?EIO=4&transport=polling&sid=of-another`);
+  assert.equal(lost.status, 400);
+  assert.match(await lost.text(), /Session ID unknown/);
+});
+
+/** The server of a client that has polled, and is on a WebSocket now. */
+async function homeOf(client: Socket): Promise<string> {
+  const upgraded = new Promise<void>((resolve, reject) => {
+    client.once('connect', () => client.io.engine.once('upgrade', () => resolve()));
+    client.once('connect_error', reject);
+  });
+  await upgraded;
+  return client.emitWithAck('who');
 }
 
 /** The example as a program: its imports lead to this package, its ports to servers that are there. */
 function programOf({ code }: Example, servers: readonly number[]): string {
-  let program = /^import /m.test(code)
-    ? code
-    : `${FRAGMENT_IMPORTS}${/\bservers\b(?!:)/.test(code) && !/const servers\b/.test(code) ? FRAGMENT_SERVERS : ''}${code}`;
+  let program = withImports(code);
   for (const [name, source] of Object.entries(MODULES))
     program = program.replaceAll(`from '${name}'`, `from '${source}'`);
-  for (const [index, port] of PORTS.entries())
+  for (const [index, port] of [...PORTS, REDIS_PORT].entries())
     program = program.replaceAll(new RegExp(`\\b${port}\\b`, 'g'), String(servers[index] ?? 9));
   return program.replaceAll(/\b8080\b/g, '0');
 }
@@ -194,14 +245,14 @@ function run(t: TestContext, example: Example, servers: readonly number[], argv:
       '--disable-warning=ExperimentalWarning',
       '--import',
       ANNOUNCE,
-      '--input-type=module',
+      `--input-type=${example.language === 'ts' ? 'module-typescript' : 'module'}`,
       '--eval',
       programOf(example, servers),
       '--',
       'as a file has its name here',
       ...argv,
     ],
-    { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
+    { cwd: ROOT, env: { ...process.env, COOKIE_KEY }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
   );
   let output = '';
   const announced: number[] = [];

@@ -25,3 +25,10 @@ export interface RequestContext<R = unknown> {
    */
   readonly bodyStart?: string | undefined;
 }
+
+/** The same of a request that the pool carries: it has a method and a target. */
+export interface CarriedContext<R = unknown> extends RequestContext<R> {
+  readonly method: string;
+  /** The target as it will be sent to the server. */
+  readonly url: string;
+}

@@ -11,7 +11,9 @@ import {
 } from './health-check.ts';
 
 /** What a check function may say: passed or not, or a result as exact as HAProxy's. */
-export type CheckAnswer = boolean | (Pick<CheckResult, 'result'> & Partial<CheckResult>);
+export type CheckAnswer =
+  | boolean
+  | (Pick<CheckResult, 'result'> & Partial<Pick<CheckResult, 'code' | 'status' | 'description'>>);
 
 /**
  * A check of your own. It passes when it resolves to `true` or to nothing, and fails when it resolves to `false`, rejects

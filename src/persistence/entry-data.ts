@@ -1,6 +1,13 @@
 import type { StoredDatum } from './stored-data.ts';
 import type { DatumName } from './table.ts';
 
+/** What was counted elsewhere; of a rate in its present period and in the one before, and how old the present one is. */
+export interface Counted {
+  readonly count: number;
+  readonly past: number;
+  readonly ageMs: number;
+}
+
 /** One number of every entry, by slot. Columns are typed arrays: a million entries leave nothing for a collection to follow. */
 export interface Column {
   readonly name: DatumName;
@@ -9,6 +16,8 @@ export interface Column {
   read(slot: number, now: number): number;
   write(slot: number, value: number, now: number): void;
   add(slot: number, by: number, now: number): void;
+  /** As if all of that had been counted here. */
+  takeOver(slot: number, counted: Counted, now: number): void;
   clear(slot: number): void;
   resize(capacity: number): void;
 }
@@ -37,6 +46,10 @@ class CounterColumn implements Column {
 
   add(slot: number, by: number): void {
     this.#counts[slot] = (this.#counts[slot] as number) + by;
+  }
+
+  takeOver(slot: number, { count }: Counted): void {
+    this.#counts[slot] = count;
   }
 
   clear(slot: number): void {
@@ -72,6 +85,10 @@ class ByteColumn implements Column {
     this.#counts[slot] = (this.#counts[slot] as number) + by;
   }
 
+  takeOver(slot: number, { count }: Counted): void {
+    this.#counts[slot] = count;
+  }
+
   clear(slot: number): void {
     this.#counts[slot] = 0;
   }
@@ -81,6 +98,13 @@ class ByteColumn implements Column {
     counts.set(this.#counts.subarray(0, capacity));
     this.#counts = counts;
   }
+}
+
+/** @param remainsMs of the present period @see HAProxy freq_ctr.h, `read_freq_ctr_period` */
+export function rateOf(count: number, past: number, remainsMs: number, periodMs: number): number {
+  // A single event counts for the whole of the period after it, and does not flap between 0 and 1.
+  if (count === 0 && past <= 1) return past;
+  return Math.floor(count + (past * remainsMs) / periodMs);
 }
 
 /** Cells of a rate: when its period began, what was counted in it, and in the one before. */
@@ -115,9 +139,7 @@ class RateColumn implements Column {
       past = remains >= 0 ? current : 0;
       current = 0;
     }
-    // A single event counts for the whole of the period after it, and does not flap between 0 and 1.
-    if (current === 0 && past <= 1) return past;
-    return Math.floor(current + (past * remains) / period);
+    return rateOf(current, past, remains, period);
   }
 
   /** It holds for a period, then fades within the next. */
@@ -140,6 +162,13 @@ class RateColumn implements Column {
       cells[at + 1] = by;
       cells[at] = isNext ? began + period : now;
     }
+  }
+
+  takeOver(slot: number, { count, past, ageMs }: Counted, now: number): void {
+    const at = slot * CELLS;
+    this.#cells[at] = now - ageMs;
+    this.#cells[at + 1] = count;
+    this.#cells[at + 2] = past;
   }
 
   clear(slot: number): void {

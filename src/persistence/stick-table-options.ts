@@ -12,13 +12,14 @@ export type EntryCount = number | `${number}k` | `${number}m`;
 /** How a table is made. HAProxy: `stick-table`. */
 export interface StickTableOptions {
   /**
-   * What its keys are: IPv4 addresses, IPv6 addresses (those of IPv4 as mapped ones), unsigned integers of 32 bits, texts, or
-   * bytes. HAProxy's own words do as well: `'ipv4'`, `'string len 64'`. HAProxy: `type`.
+   * What its keys are: IPv4 addresses, addresses of both kinds (those of IPv4 as mapped ones), unsigned integers of 32 bits,
+   * texts, or bytes. With `ip` clients that come over IPv6 have no key; `ipv6` takes both. HAProxy's own words do as well:
+   * `'ipv4'`, `'string len 64'`. HAProxy: `type`.
    */
   readonly type: StickKeyType | 'ipv4' | `${'string' | 'binary'} len ${number}`;
   /**
-   * Bytes of a key of type `string`, of which what is beyond is cut, or `binary`, where what is missing is zeros. Default: 32.
-   * 1 to 65,535. HAProxy: `len`.
+   * Bytes of a key of type `string`, of which what is beyond is cut (keys that begin alike are one then), or `binary`, where
+   * what is missing is zeros. Default: 32. 1 to 65,535. HAProxy: `len`.
    */
   readonly len?: number;
   /** Most entries. 28 bytes for each are taken at once, the rest as entries come. 1 to 8,388,608 (`'8m'`). HAProxy: `size`. */

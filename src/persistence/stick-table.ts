@@ -1,5 +1,6 @@
 import { type Environment, systemEnvironment } from '../core/environment.ts';
 import { readChange } from './entry-change.ts';
+import type { Counted } from './entry-data.ts';
 import { type SlotFilter, slotFilter } from './entry-filter.ts';
 import { EntryStore, NONE } from './entry-store.ts';
 import { EntryTracking, type Events, eventsOf } from './entry-tracking.ts';
@@ -12,6 +13,7 @@ import {
   type StickTablePhrase,
 } from './stick-table-options.ts';
 import type {
+  DatumName,
   StickChange,
   StickEntry,
   StickFilter,
@@ -184,6 +186,18 @@ export class StickTable implements Table {
     return slot === NONE
       ? undefined
       : new EntryTracking(this.#store, this.#names, this.#format, this.#events, slot, now);
+  }
+
+  /**
+   * Takes over what was counted elsewhere, by name, into an entry that is there. That is no use of it.
+   * @internal
+   */
+  takeOver(key: StickKey, counts: ReadonlyMap<DatumName, Counted>): void {
+    const stored = this.#format.read(key);
+    const now = this.#store.now();
+    const slot = stored === undefined ? NONE : this.#store.find(stored, now);
+    if (slot === NONE) return;
+    for (const [name, counted] of counts) this.#names.column(name)?.takeOver(slot, counted, now);
   }
 
   #remove(chosen: readonly Chosen[]): number {

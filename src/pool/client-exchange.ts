@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { ClientSession } from '../connections/connection-pool.ts';
-import type { RequestContext } from '../core/context.ts';
+import type { CarriedContext, RequestContext } from '../core/context.ts';
 import type { Arrival, ClientRequest, ClientResponse } from '../core/exchange.ts';
 import { RequestBody } from '../forward/body-replay.ts';
 import type { FieldMap } from '../http1/request-head.ts';
@@ -120,7 +120,7 @@ export abstract class ClientExchange implements RequestContext, Leaver, Treatmen
   }
 
   /** What rules are given: a plain object, so that it can be spread and kept. */
-  get context(): RequestContext {
+  get context(): CarriedContext {
     const { method, url, headers, socket, remoteAddress, request } = this;
     return { method, url, headers, socket, remoteAddress, request };
   }

@@ -150,7 +150,7 @@ export interface PoolOptions<R = unknown> {
   readonly cookie?: CookieOption;
   /** The key of `dynamic` cookies: the same at every pool that shares them. HAProxy: `dynamic-cookie-key`. */
   readonly dynamicCookieKey?: string;
-  /** Sends clients to the server of their cookie even if it is down; only its failure sends them elsewhere. Needs `cookie`, `stick` or `useServer`. Default: false. HAProxy: `option persist`. */
+  /** Sends clients to the server that they belong to even if it is down or in maintenance; only its failure sends them elsewhere. Needs `cookie`, `stick` or `useServer`. Default: false. HAProxy: `option persist`. */
   readonly persist?: boolean;
   /** Where it returns true, a request goes to the server that it belongs to even if that is down, and to no other; asked of contexts of `acquire`, too: `({ headers }) => headers?.['x-test'] === '1'`. Needs `cookie`, `stick` or `useServer`. Default: none. HAProxy: `force-persist`. */
   readonly forcePersist?: (context: RequestContext<R>) => boolean;
@@ -224,7 +224,7 @@ export interface PoolOptions<R = unknown> {
   readonly forwardedHeaders?: { readonly proto?: boolean; readonly host?: boolean };
   /** Sends the server's own name as `Host` in place of the client's. Default: false. */
   readonly changeOrigin?: boolean;
-  /** The client's address, for `forwardfor` and `forwarded`. Default: that of its connection. */
+  /** The client's address, for `forwardfor` and `forwarded`, and as `src` for `stick`, `track` and `balance`. Default: that of its connection. */
   readonly clientAddress?: (request: RequestContext<R>) => string;
   /** Rules for requests, in order. HAProxy: `http-request`. */
   readonly httpRequest?: readonly RequestRule<R>[];

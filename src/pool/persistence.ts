@@ -2,6 +2,7 @@ import { atOnce } from '../core/at-once.ts';
 import type { RequestContext } from '../core/context.ts';
 import { type Environment, unixSeconds } from '../core/environment.ts';
 import { show } from '../core/options.ts';
+import { setPatientTimer } from '../core/patient-timer.ts';
 import { CookiePersistence, type CookieVisit } from '../persistence/cookie.ts';
 import { CookieServers } from '../persistence/cookie-servers.ts';
 import { dynamicCookie } from '../persistence/dynamic-cookie.ts';
@@ -187,7 +188,12 @@ export class Persistence {
     const until = environment.now() + options.timeoutStickMs;
     return (found) =>
       new Promise((resolve) => {
-        const late = environment.setTimer(() => resolve(undefined), Math.max(0, until - environment.now()), true);
+        const late = setPatientTimer(
+          environment,
+          () => resolve(undefined),
+          Math.max(0, until - environment.now()),
+          true,
+        );
         Promise.resolve(found)
           .catch(() => undefined)
           .then((server) => {

@@ -1,5 +1,5 @@
 import { atOnce } from '../core/at-once.ts';
-import type { RequestContext } from '../core/context.ts';
+import type { CarriedContext, RequestContext } from '../core/context.ts';
 import { type OptionReader, OptionReader as Reader } from '../core/options.ts';
 import type { TableSources } from '../persistence/stick-options.ts';
 import type { Table, Tracked } from '../persistence/table.ts';
@@ -75,7 +75,7 @@ export type RequestRule<R = unknown> =
 export type ResponseRule<R = unknown> = HeaderRule<ResponseRuleContext<R>> | AnswerRule<ResponseRuleContext<R>>;
 
 /** What a request rule sees. Its `headers` are a copy: changes go to the server and not to the framework. */
-export interface RequestRuleContext<R = unknown> extends RequestContext<R> {
+export interface RequestRuleContext<R = unknown> extends CarriedContext<R> {
   /** The entry that the last rule `track` has counted the request in. Reading it before there was one throws. */
   readonly tracked: Tracked;
   readonly headers: Record<string, string | string[] | undefined>;
@@ -89,7 +89,7 @@ export interface RuleResponse {
 }
 
 /** What a response rule sees; its changes go to the client. */
-export interface ResponseRuleContext<R = unknown> extends RequestContext<R> {
+export interface ResponseRuleContext<R = unknown> extends CarriedContext<R> {
   /** The entry that the last rule `track` of `httpRequest` has counted the request in. */
   readonly tracked: Tracked;
   readonly response: RuleResponse;

@@ -1,11 +1,11 @@
+import { type Counted, rateOf } from '../persistence/entry-data.ts';
 import type { DataNames } from '../persistence/entry-view.ts';
 import type { StoredDatum } from '../persistence/stored-data.ts';
 import type { StickChange, StickEntry } from '../persistence/table.ts';
-import { readNumbers, readText } from './answers.ts';
+import { readCounts, readText } from './answers.ts';
 import { fieldOf } from './key-names.ts';
 import type { RedisLink } from './redis-link.ts';
 import { COUNT, REMOVE, WRITE } from './scripts.ts';
-import { inRange } from './shared-counters.ts';
 
 export interface RedisEntriesOptions {
   readonly link: RedisLink;
@@ -39,14 +39,17 @@ export class RedisEntries {
     const ttl = Number(left);
     if (ttl === -2) return undefined;
     const server = readText(stored);
-    const values = readNumbers(counted, data.length);
+    const counts = readCounts(counted, data);
     const entry: Record<string, unknown> = {
       key,
       expiresInMs: ttl === -1 ? Number.POSITIVE_INFINITY : ttl,
       use: 0,
       ...(server && { server }),
     };
-    for (const [index, stored] of data.entries()) put(entry, stored.name, inRange(stored, values[index] as number));
+    for (const [index, { name: datum, kind, periodMs }] of data.entries()) {
+      const { count, past, ageMs } = counts[index] as Counted;
+      put(entry, datum, kind === 'rate' ? rateOf(count, past, periodMs - ageMs, periodMs) : count);
+    }
     return Object.freeze(entry) as unknown as StickEntry;
   }
 

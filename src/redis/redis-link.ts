@@ -1,4 +1,5 @@
 import type { Environment, Timer } from '../core/environment.ts';
+import { setPatientTimer } from '../core/patient-timer.ts';
 import type { RedisClient } from './redis-client.ts';
 import type { RedisScript } from './scripts.ts';
 
@@ -50,10 +51,6 @@ export class RedisLink {
     return false;
   }
 
-  get closed(): boolean {
-    return this.#closed;
-  }
-
   /** Runs a script. @throws what Redis answers, or that it does not; the link is not usable then, but where it is about one key */
   async run(script: RedisScript, key: string, values: readonly string[]): Promise<unknown> {
     try {
@@ -99,7 +96,8 @@ export class RedisLink {
   async #answered(answer: Promise<unknown>): Promise<unknown> {
     const { environment, timeoutMs } = this.#options;
     const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = environment.setTimer(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+    const none = (): void => reject(new Error(`no answer within ${timeoutMs} ms`));
+    const timer = setPatientTimer(environment, none, timeoutMs);
     answer.catch(() => {}); // it may come when nobody waits any more
     try {
       return await Promise.race([answer, late]);

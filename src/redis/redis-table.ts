@@ -162,7 +162,7 @@ export class RedisTable extends GuardedEmitter<RedisTableEvents> implements Tabl
 
   store(key: StickKey, server: string, known?: string | null): void {
     const name = this.#keys.nameOf(key);
-    if (name !== undefined && !this.#link.closed) this.#servers.store(name, server, known);
+    if (name !== undefined) this.#servers.store(name, server, known);
   }
 
   /** As `store`, and says which server counts once Redis has said so. Never rejects. */
@@ -299,12 +299,8 @@ interface Read {
 
 function readOptions(options: RedisTableOptions): Read {
   const read = new OptionReader(options, '');
-  const client = read.read('client', undefined, "a client of the package 'redis'", (value) =>
-    typeof value === 'object' && value !== null && 'sendCommand' in value && 'duplicate' in value
-      ? (value as RedisClient)
-      : undefined,
-  );
-  if (!client && !read.has('client')) read.reject('client', "is missing; allowed: a client of the package 'redis'");
+  const client = read.read('client', undefined, CLIENT, (value) => (isClient(value) ? value : undefined));
+  if (!client && !read.has('client')) read.reject('client', `is missing; allowed: ${CLIENT}`);
   const allowed = '1 to 64 letters, digits and -_.';
   const name = read.string('name', { default: '', allowed, test: /^[\w.-]{1,64}$/ });
   if (!read.has('name')) read.reject('name', `is missing; allowed: ${allowed}`);
@@ -313,4 +309,18 @@ function readOptions(options: RedisTableOptions): Read {
   read.throwFaults();
   const { client: _client, name: _name, timeout: _timeout, ...own } = options;
   return { client: client as RedisClient, name, timeoutMs, table, own };
+}
+
+const CLIENT = "a client of createClient of the package 'redis', not one of a cluster or of sentinels";
+
+/** Clients of clusters and of sentinels have the same methods, but `sendCommand` takes other things first. */
+function isClient(value: unknown): value is RedisClient {
+  if (typeof value !== 'object' || value === null) return false;
+  const { sendCommand, duplicate, isReady } = value as Partial<RedisClient>;
+  return (
+    typeof sendCommand === 'function' &&
+    sendCommand.length <= 2 &&
+    typeof duplicate === 'function' &&
+    typeof isReady === 'boolean'
+  );
 }

@@ -52,7 +52,8 @@ export const TOUCH: RedisScript = script("return redis.call('PEXPIRE', KEYS[1], 
 /**
  * Counts, and gives what was counted by all. ARGV: ms to live; then for each number its name, how many to add, and for a rate
  * its period in ms, else 0. A rate is kept as HAProxy keeps one (freq_ctr): the count of the present period, of the one before,
- * and when the present one began; that is now where the clock was set back since.
+ * and when the present one began; that is now where the clock was set back since. What is given of it is both counts, and how old
+ * the present period is.
  */
 export const COUNT: RedisScript = script(`
 ${TIME}
@@ -82,9 +83,7 @@ for i = 2, #ARGV, 3 do
       redis.call('HSET', KEYS[1], name, count, name .. ':past', past, name .. ':from', from)
       written = true
     end
-    local rate = count + past * (period - (now - from)) / period
-    if count == 0 and past <= 1 then rate = past end
-    values[#values + 1] = math.floor(rate)
+    values[#values + 1] = { count, past, now - from }
   end
 end
 if written then ${EXPIRE} end

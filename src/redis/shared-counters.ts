@@ -1,8 +1,9 @@
+import type { Counted } from '../persistence/entry-data.ts';
 import type { DataNames } from '../persistence/entry-view.ts';
 import type { StickTable } from '../persistence/stick-table.ts';
 import type { StoredDatum } from '../persistence/stored-data.ts';
-import type { StickChange, StickKey, Tracked, Tracking } from '../persistence/table.ts';
-import { readNumbers } from './answers.ts';
+import type { DatumName, StickKey, Tracked, Tracking } from '../persistence/table.ts';
+import { inRange, readCounts } from './answers.ts';
 import { fieldOf } from './key-names.ts';
 import type { RedisLink } from './redis-link.ts';
 import { COUNT } from './scripts.ts';
@@ -45,10 +46,6 @@ export class SharedCounters {
     return shared;
   }
 
-  clear(): void {
-    this.#uncounted.clear();
-  }
-
   forget(name: string): void {
     this.#uncounted.delete(name);
   }
@@ -77,13 +74,15 @@ export class SharedCounters {
           String(counts.get(datum.name) ?? 0),
           String(datum.periodMs),
         ]);
-        const values = readNumbers(await link.run(COUNT, keyOf(name), [String(ttlMs), ...words]), data.length);
+        const answer = await link.run(COUNT, keyOf(name), [String(ttlMs), ...words]);
+        const counted = readCounts(answer, data);
         // What was counted here meanwhile is not among them.
         const since = this.#uncounted.get(name)?.counts;
-        const change: Record<string, number> = {};
-        for (const [index, stored] of data.entries())
-          change[stored.name] = inRange(stored, (values[index] as number) + (since?.get(stored.name) ?? 0));
-        if (table.get(key)) table.set(key, change as StickChange);
+        const all = data.map(({ name: datum, kind }, index): [DatumName, Counted] => {
+          const { count, past, ageMs } = counted[index] as Counted;
+          return [datum, { count: inRange(kind, count + (since?.get(datum) ?? 0)), past, ageMs }];
+        });
+        table.takeOver(key, new Map(all));
       }
     } catch {
       this.#uncounted.delete(name); // what was counted here stays here
@@ -91,11 +90,6 @@ export class SharedCounters {
       this.#counting.delete(name);
     }
   }
-}
-
-/** As a table would have it that counts by itself: 32 bits begin anew after their end. */
-export function inRange({ kind }: StoredDatum, value: number): number {
-  return kind === 'counter' ? Math.max(0, value) % 2 ** 32 : Math.min(Math.max(0, value), Number.MAX_SAFE_INTEGER);
 }
 
 /** Names of data that an event counts in: `http_req` in `http_req_cnt` and `http_req_rate`. */

@@ -66,11 +66,6 @@ export class SharedServers {
     });
   }
 
-  /** Entries that this process knows of. */
-  get size(): number {
-    return this.#known.size;
-  }
-
   /** News of changes come in. */
   get isSubscribed(): boolean {
     return this.#subscribed;
@@ -172,11 +167,6 @@ export class SharedServers {
   forget(key: string): void {
     this.#known.delete(key);
     this.#unsent.delete(key);
-  }
-
-  clear(): void {
-    this.#known.clear();
-    this.#unsent.clear();
   }
 
   get #now(): number {

@@ -68,7 +68,10 @@ test('without an address of its own the agent is where checks go, and its words 
   const pool = new Pool({ servers: [server] });
   await pool.ready({ timeout: '5s' });
   const { weight, maxconn, agent } = pool.stats().servers['a'] ?? assert.fail();
-  assert.deepEqual([weight, maxconn, agent?.code, agent?.description], [5, 3, 'L7OK', 'the agent says 50% maxconn:3 up (well)']);
+  assert.deepEqual(
+    [weight, maxconn, agent?.code, agent?.description],
+    [5, 3, 'L7OK', 'the agent says 50% maxconn:3 up (well)'],
+  );
   await pool.close();
 });
 

@@ -15,7 +15,7 @@ function apply(rules: unknown, headers: Fields, method = 'GET'): { headers: Fiel
   read.throwFaults();
   const copy = copyFields(headers);
   const faults: string[] = [];
-  compiled?.apply({ method, headers: copy, tracked: NOTHING_TRACKED }, copy, treatment(), (sample, error) =>
+  compiled?.apply({ method, url: '/', headers: copy, tracked: NOTHING_TRACKED }, copy, treatment(), (sample, error) =>
     faults.push(`${sample}: ${(error as Error).message}`),
   );
   return { headers: { ...copy }, faults };

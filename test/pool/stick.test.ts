@@ -163,6 +163,15 @@ describe('rules', () => {
     assert.equal(table.get('1')?.server, 'c');
   });
 
+  test('a rule whose key the table cannot have leaves it to the next one', () => {
+    const sticky = new Sticky({ stick: ['store-request req.hdr_ip(x-a)', 'store-request req.hdr_ip(x-b)'] });
+    sticky.from('1.1.1.1', { headers: { 'x-a': '2001:db8::1', 'x-b': '10.0.0.1' } });
+    assert.deepEqual(
+      [...(sticky.pool.table() as StickTable)].map(({ key }) => key),
+      ['10.0.0.1'],
+    );
+  });
+
   test('what throws is reported, and the request goes on', () => {
     const oops = (): never => {
       throw new Error('oops');

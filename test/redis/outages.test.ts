@@ -173,6 +173,16 @@ withRedis('operators are told at once that it is gone', async (redis) => {
   for (const ask of asked) await assert.rejects(ask, /Redis is not connected/);
 });
 
+withRedis('a process that was busy for long has missed nothing', async (redis, t) => {
+  const [one, two] = await processes(redis, t);
+  const server = await one.ask('u');
+  await until(() => one.table.unsent === 0);
+  const other = two.ask('u');
+  for (const end = performance.now() + 120; performance.now() < end; ); // longer than either limit
+  assert.equal(await other, server);
+  assert.deepEqual(two.told, []);
+});
+
 /** A name that leads to another server from one moment to the next. */
 async function turntable(t: TestContext): Promise<{ port: number; turnTo: (port: number) => void }> {
   let target = 0;
@@ -227,6 +237,29 @@ withRedis('failing over to a replica: what was chosen is still known', async (re
   await until(() => one.table.unsent + two.table.unsent === 0);
   await agree(one, two, [...KNOWN, ...NEW]);
   assert.deepEqual(await two.askAll(KNOWN), before);
+});
+
+withRedis('a rate falls here as in Redis, however long nothing is counted', async (redis, t) => {
+  let ahead = 0;
+  const environment = { ...systemEnvironment, now: () => performance.now() + ahead };
+  const store = ['http_req_rate(10s)'] as const;
+  const client = await redis.client();
+  const table = new RedisTable({ client, name: 't', type: 'string', size: '1k', expire: '10m', store }, environment);
+  t.after(() => table.close());
+  const cell = {
+    'http_req_rate(10000)': 99,
+    'http_req_rate(10000):past': 0,
+    'http_req_rate(10000):from': Date.now() - 8_000,
+  };
+  await client.sendCommand(['HSET', 'evenkeel:t:k', ...Object.entries(cell).flat().map(String)]);
+  const tracking = table.track('k');
+  tracking?.request();
+  await until(() => tracking?.tracked.http_req_rate === 100);
+  ahead += 9_000;
+  const rate = tracking?.tracked.http_req_rate ?? 0;
+  assert.ok(rate >= 10 && rate <= 30, `7 of 10 seconds into the next period it is ${rate}`);
+  ahead += 4_000;
+  assert.equal(tracking?.tracked.http_req_rate, 0);
 });
 
 withRedis('an entry that Redis has lost alone is told to it again by who uses it', async (redis, t) => {

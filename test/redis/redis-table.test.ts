@@ -1,5 +1,6 @@
 /** Tables that share a real Redis: what one process chooses and counts the others know, whatever becomes of Redis. */
 import assert from 'node:assert/strict';
+import { createClientPool, createCluster } from 'redis';
 import type { StickEntry } from '#src/index.ts';
 import { RedisTable } from '#src/redis/redis-table.ts';
 import { withRedis } from '../support/live-redis.ts';
@@ -264,11 +265,29 @@ withRedis('a filter compares any number, and is refused as by every table', asyn
   assert.equal(await table.clear({ data: 'gpc0', op: 'eq', value: 1 }), 1);
 });
 
+withRedis('a table that was closed is one of this process alone', async (redis) => {
+  const [one, two] = [await redis.table(COUNTED), await redis.table(COUNTED)];
+  one.close();
+  one.close();
+  one.store('k', 'a');
+  assert.equal(one.lookup('k'), 'a');
+  const tracking = one.track('k');
+  tracking?.request();
+  assert.equal(tracking?.tracked.http_req_cnt, 1);
+  assert.equal(await two.get('k'), undefined);
+});
+
 withRedis('a wrong option is named', async (redis) => {
   const client = await redis.client();
   const make = (options: object) => () =>
     new RedisTable({ client, name: 't', type: 'ip', size: 10, ...options } as never);
-  assert.throws(make({ client: {} }), /client: \{\} is not allowed; allowed: a client of the package 'redis'/);
+  assert.throws(
+    make({ client: {} }),
+    /client: \{\} is not allowed; allowed: a client of createClient of the package 'redis'/,
+  );
+  const cluster = createCluster({ rootNodes: [{ url: redis.url }] });
+  for (const other of [cluster, createClientPool(), client.legacy()])
+    assert.throws(make({ client: other }), /not one of a cluster or of sentinels/);
   assert.throws(make({ name: 'a b' }), /name: "a b" is not allowed; allowed: 1 to 64 letters/);
   assert.throws(make({ timeout: 0 }), /timeout: 0 is not allowed/);
   assert.throws(make({ type: 'text' }), /type: "text" is not allowed/);

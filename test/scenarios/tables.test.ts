@@ -125,6 +125,32 @@ test('429 for clients over 3 requests in 10 s: three lines, and it ends when the
   assert.deepEqual(opened.faults, []);
 });
 
+test('counting by hand what passes, a client that never stops has its share of each period all the same', async (t) => {
+  const servers = await origins(t, 'a', says);
+  const opened = await stage(t, {
+    servers,
+    stickTable: { type: 'ipv6', size: 100, expire: '1m', store: ['gpc0_rate(10s)'] },
+    httpRequest: [
+      { track: 'src' },
+      { deny: { status: 429, headers: { 'retry-after': '10' } }, if: ({ tracked }) => tracked.gpc0_rate >= 10 },
+      { call: ({ tracked }) => tracked.increment('gpc0') },
+    ],
+  });
+  const passed: number[] = [];
+  for (let second = 0; second < 40; second++) {
+    const period = Math.floor(second / 10);
+    for (let i = 0; i < 3; i++) {
+      const answer = await opened.send();
+      if (answer.status === 200) passed[period] = (passed[period] ?? 0) + 1;
+      else assert.deepEqual([answer.status, answer.values('retry-after')], [429, ['10']]);
+    }
+    opened.clockMs += 1_000;
+  }
+  for (const count of passed) assert.ok(count >= 7 && count < 20, `about 10 of 30 in 10 s: ${passed.join(' ')}`);
+  assert.equal(passed.length, 4);
+  assert.deepEqual(opened.faults, []);
+});
+
 test('what is counted: requests, connections now, errors, failures and bytes', async (t) => {
   const { send, pool } = await stage(t, {
     servers: await origins(t, 'a', says),

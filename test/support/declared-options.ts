@@ -39,3 +39,24 @@ function membersOf(body: string): DeclaredOption[] {
     };
   });
 }
+
+/** What a class shows of itself, at one level of indentation: no `#`, no `private`, nothing that is `@internal`. */
+const CLASS_MEMBER = /^ {2}(?:(?:override|readonly|async|static) )*(?:get )?(\w+|\[Symbol\.\w+\])\??[:(<=]/;
+
+/** A member with `@internal` in its comment. */
+const INTERNAL = /^ {2}\/\*\*(?:(?!\*\/)[\s\S])*@internal(?:(?!\*\/)[\s\S])*\*\/\n.*$/gm;
+
+/** Every exported class of `src/` by name, with its own public members: not those that it inherits. */
+export function declaredClasses(): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  for (const path of filesBelow('src')) {
+    const text = readFileSync(join(ROOT, path), 'utf8').replaceAll(INTERNAL, '');
+    for (const [, name = '', body = ''] of text.matchAll(
+      /^export (?:abstract )?class (\w+)[^{]*\{\n([\s\S]*?)^\}$/gm,
+    )) {
+      const members = body.split('\n').flatMap((line) => CLASS_MEMBER.exec(line)?.[1] ?? []);
+      found.set(name, [...new Set(members)]);
+    }
+  }
+  return found;
+}

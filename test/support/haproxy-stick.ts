@@ -1,5 +1,13 @@
 import { LOG_FORMAT } from './haproxy-log.ts';
-import type { Condition, RecordedEntry, RecordedTable, RuleLine, StickScenario, StickServer } from './stick-record.ts';
+import {
+  type Condition,
+  connectMsOf,
+  type RecordedEntry,
+  type RecordedTable,
+  type RuleLine,
+  type StickScenario,
+  type StickServer,
+} from './stick-record.ts';
 
 /** What a scenario's parts are called in the configuration. */
 export interface Names {
@@ -21,12 +29,9 @@ export function stickConfig(scenario: StickScenario, names: Names): string[] {
   ];
 }
 
-function backendConfig(
-  { tables, stick = [], request = [], response = [], backend = [] }: StickScenario,
-  names: Names,
-  which: 0 | 1,
-  servers: readonly StickServer[],
-): string[] {
+function backendConfig(scenario: StickScenario, names: Names, which: 0 | 1, servers: readonly StickServer[]): string[] {
+  const { tables, stick = [], request = [], response = [], backend = [] } = scenario;
+  const connectMs = connectMsOf(scenario);
   const own = which === 0 ? tables[''] : undefined;
   const hasCookie = backend.some((line) => line.startsWith('cookie '));
   return [
@@ -40,6 +45,7 @@ function backendConfig(
     `  default_backend ${names.backend(which)}`,
     `backend ${names.backend(which)}`,
     ...(own === undefined ? [] : [`  stick-table ${own}`]),
+    `  timeout connect ${connectMs}ms`,
     ...backend.map((line) => `  ${line}`),
     '  force-persist if { req.hdr(x-force) -m found }',
     ...rulesConfig('http-request', request, names, 0),

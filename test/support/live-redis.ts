@@ -82,19 +82,25 @@ function redisProgram(): string | undefined {
   return found;
 }
 
-/** A test with a real Redis or Valkey; left out where none is installed, which fails in CI. */
+/** A real Redis or Valkey for one test; `undefined` where none is installed: the test is left out, which fails in CI. */
+export async function startRedis(t: TestContext): Promise<LiveRedis | undefined> {
+  const program = redisProgram();
+  if (program === undefined) {
+    const missing = 'not installed: redis-server';
+    assert.equal(process.env['CI'], undefined, `${missing}; .ci/run must do it, by apt-get install`);
+    t.skip(missing);
+    return undefined;
+  }
+  const redis = new LiveRedis(program);
+  t.after(() => redis.stop());
+  await redis.start();
+  return redis;
+}
+
+/** A test with a real Redis or Valkey. */
 export function withRedis(name: string, body: (redis: LiveRedis, t: TestContext) => Promise<void>): void {
   test(name, async (t) => {
-    const program = redisProgram();
-    if (program === undefined) {
-      const missing = 'not installed: redis-server';
-      assert.equal(process.env['CI'], undefined, `${missing}; .ci/run must do it, by apt-get install`);
-      t.skip(missing);
-      return;
-    }
-    const redis = new LiveRedis(program);
-    t.after(() => redis.stop());
-    await redis.start();
-    await body(redis, t);
+    const redis = await startRedis(t);
+    if (redis) await body(redis, t);
   });
 }

@@ -108,10 +108,8 @@ export class LiveStick {
       '  mode http',
       '  balance roundrobin',
       `  log 127.0.0.1:${this.#log.port} format raw local0`,
-      '  timeout connect 20ms',
       '  timeout client 10s',
       '  timeout server 10s',
-      '  timeout queue 20ms',
       '  timeout tarpit 20ms',
     ];
   }

@@ -103,7 +103,7 @@ function optionsOf({ cookie, backend = [], servers }: RecordedCookies, folder: s
     checkcache: backend.includes('option checkcache'),
     redispatch: backend.includes('option redispatch'),
     retries: backend.includes('retries 1') ? 1 : 3,
-    timeout: { connect: 20, queue: 20 },
+    timeout: { connect: 150, queue: 20 },
     useServer: ({ headers }) => String(headers?.['x-use'] ?? '') || undefined,
     forcePersist: ({ headers }) => headers?.['x-persist'] === 'force',
     ...(cookie !== undefined && { ignorePersist: ({ headers }) => headers?.['x-persist'] === 'ignore' }),

@@ -7,15 +7,23 @@ import type {
   StickRule,
   StickTable,
 } from '#src/index.ts';
-import type { Condition, RuleLine, StickLine, StickScenario, StickServer } from './stick-record.ts';
+import {
+  type Condition,
+  connectMsOf,
+  type RuleLine,
+  type StickLine,
+  type StickScenario,
+  type StickServer,
+} from './stick-record.ts';
 
 /** A scenario as the options of a pool. @param socketOf where a server listens */
 export function poolOptions(
-  { stick = [], request = [], response = [], backend = [] }: StickScenario,
+  scenario: StickScenario,
   servers: readonly StickServer[],
   tables: ReadonlyMap<string, StickTable>,
   socketOf: (server: StickServer) => string,
 ): PoolOptions {
+  const { stick = [], request = [], response = [], backend = [] } = scenario;
   const cookie = backend.find((line) => line.startsWith('cookie '))?.slice('cookie '.length);
   const own = tables.get('');
   const [, retries] = backend.map((line) => /^retries (\d+)$/.exec(line)).find((match) => match !== null) ?? [];
@@ -35,9 +43,11 @@ export function poolOptions(
       ...(server.nonStick && { nonStick: true }),
     })),
     persist: backend.includes('option persist'),
+    retryOn: (backend.find((line) => line.startsWith('retry-on '))?.slice('retry-on '.length) ??
+      'conn-failure') as 'none',
     redispatch: backend.includes('option redispatch'),
     retries: retries === undefined ? 3 : Number(retries),
-    timeout: { connect: 20, queue: 20, tarpit: 20 },
+    timeout: { connect: connectMsOf(scenario), tarpit: 20 },
     useServer: ({ headers }) => String(headers?.['x-use'] ?? '') || undefined,
     forcePersist: ({ headers }) => headers?.['x-force'] !== undefined,
   };

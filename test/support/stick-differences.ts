@@ -49,7 +49,7 @@ const DIFFERENCES: Readonly<Record<string, Difference>> = {
   },
   'a store makes room for an entry that is there': {
     in: /^full, and one is stored that is there/,
-    of: (_step, expect) => withEntry(expect, 'b', { server: 's2' }),
+    of: (_step, expect) => withEntry(expect, 'a', { gpc0: 0 }),
   },
   'a full table with nopurge stores nothing under a key that is there': {
     in: /^nopurge, and a server that goes/,

@@ -109,6 +109,14 @@ export interface StickOutcome {
 export type RecordedStep = StickStep & { readonly expect: StickOutcome };
 export type RecordedStick = Omit<StickScenario, 'steps'> & { readonly steps: readonly RecordedStep[] };
 
+/**
+ * How long a connection may take; before a server that refused is asked again, it passes. Where none refuses, a busy machine
+ * has time.
+ */
+export function connectMsOf({ steps }: Pick<StickScenario, 'steps'>): number {
+  return steps.some((step) => 'is' in step && step.is === 'refusing') ? 60 : 1000;
+}
+
 /** The names of its servers, each once. */
 export function serverNames({ servers, others = [] }: Pick<StickScenario, 'servers' | 'others'>): ReadonlySet<string> {
   return new Set([...servers, ...others].map(({ name }) => name));

@@ -260,7 +260,9 @@ new Pool({ servers, engine: 'undici' });
 new Pool({ servers, httpRequest: [{ setHeader: ['x-env', 'prod'] }, { delHeader: 'x-role' }] });
 new Pool({
   servers,
-  httpRequest: [{ addHeader: ['x-a', (context) => context.url], if: ({ method }) => method === 'GET' }],
+  httpRequest: [
+    { addHeader: ['x-a', (context) => context.url], if: ({ method, url }) => method.length + url.length > 9 },
+  ],
 });
 new Pool({
   servers,
