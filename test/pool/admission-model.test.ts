@@ -105,6 +105,7 @@ class Play {
       },
       this.#clock,
     );
+    this.#pool.on('sample:error', () => {}); // `useServer` names servers that are removed, too
     this.#model = new AdmissionModel(this.#pool, setup);
     for (const [i, one] of servers.entries()) this.#know(this.#pool.servers[i] as PoolServer, one);
   }

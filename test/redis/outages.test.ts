@@ -246,9 +246,12 @@ withRedis('a rate falls here as in Redis, however long nothing is counted', asyn
   const client = await redis.client();
   const table = new RedisTable({ client, name: 't', type: 'string', size: '1k', expire: '10m', store }, environment);
   t.after(() => table.close());
-  const cell = { '': 99, ':past': 0, ':from': Date.now() - 8_000 };
-  const fields = Object.entries(cell).flatMap(([part, value]) => [`http_req_rate(10000)${part}`, String(value)]);
-  await client.sendCommand(['HSET', 'evenkeel:t:k', ...fields]);
+  const cell = {
+    'http_req_rate(10000)': 99,
+    'http_req_rate(10000):past': 0,
+    'http_req_rate(10000):from': Date.now() - 8_000,
+  };
+  await client.sendCommand(['HSET', 'evenkeel:t:k', ...Object.entries(cell).flat().map(String)]);
   const tracking = table.track('k');
   tracking?.request();
   await until(() => tracking?.tracked.http_req_rate === 100);
