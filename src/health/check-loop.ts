@@ -1,7 +1,7 @@
 import type { Dialer, DialTarget } from '../connections/dial.ts';
 import type { Environment, Timer } from '../core/environment.ts';
 import type { Server } from '../servers/server.ts';
-import type { Cancel, CheckResult, CheckVerdict, HealthCheck } from './health-check.ts';
+import type { Cancel, CheckResult, CheckVerdict, HealthCheck, Probe } from './health-check.ts';
 import { type CheckTimeouts, type Intervals, intervalMs, probeLimitsMs, spreadMs } from './intervals.ts';
 import type { CheckReport } from './monitor-events.ts';
 import { healthAfter } from './rise-fall.ts';
@@ -45,6 +45,8 @@ export class CheckLoop implements CheckReport {
   /** The running check. */
   #cancel: Cancel | undefined;
   #startedAt = 0;
+  /** How the last check was made; most are made alike. */
+  #probe: Probe | undefined;
   /** The next interval is the fast one. HAProxy: CHK_ST_FASTINTER. */
   #hurried = false;
   /** Times it was halted. */
@@ -154,19 +156,25 @@ export class CheckLoop implements CheckReport {
   }
 
   readonly #run = (): void => {
-    const { environment, dialer, report } = this.#parts;
-    const { check, target, timeouts } = this.plan;
     this.#timer = undefined;
-    this.#startedAt = environment.now();
-    const [connectMs, answerMs] = probeLimitsMs(this.#intervalMs(), timeouts);
+    this.#startedAt = this.#parts.environment.now();
+    const probe = this.#nextProbe();
     this.#hurried = false;
-    const probe = { server: this.#server, target, dialer, environment, connectMs, answerMs, report };
     const halts = this.#halts;
-    const cancel = check?.run(probe, this.#finish);
+    const cancel = this.plan.check?.run(probe, this.#finish);
     // A function of the user's that it has asked may have ended it, and begun the next.
     if (halts === this.#halts) this.#cancel = cancel;
     else cancel?.();
   };
+
+  #nextProbe(): Probe {
+    const { environment, dialer, report } = this.#parts;
+    const { target, timeouts } = this.plan;
+    const [connectMs, answerMs] = probeLimitsMs(this.#intervalMs(), timeouts);
+    if (this.#probe?.connectMs !== connectMs)
+      this.#probe = { server: this.#server, target, dialer, environment, connectMs, answerMs, report };
+    return this.#probe;
+  }
 
   readonly #finish = (result: CheckResult): void => {
     this.#cancel = undefined;

@@ -45,5 +45,5 @@ export function readStatuses(read: OptionReader, usualError: (typeof ERROR)[numb
 /** A result with the verdict that its code stands for. */
 export function resultOf(code: CheckCode, description: string, status?: number): CheckResult {
   const result = code === 'L7OKC' ? 'conditional' : code.endsWith('OK') ? 'passed' : 'failed';
-  return { result, code, description, ...(status !== undefined && { status }) };
+  return status === undefined ? { result, code, description } : { result, code, description, status };
 }
