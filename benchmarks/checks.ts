@@ -1,10 +1,11 @@
 /**
- * What it costs to check 4,095 servers over HTTP every two seconds from one event loop. A process answers for all of them,
- * and counts. Beside the pool stand, at the same rate: a bare loop, which connects, writes, reads and resets; what no check
- * over a kept connection can do without, a write and a read, by a timer each and by one for several; and HAProxy, where it
- * is installed. Each has a process of its own. Prints CPU of that process a check and in all, the delay of the event loop,
- * how punctual checks are, and the busiest tenth of a second at the start.
- * Run: `npm run bench:checks` (two minutes; leave the machine alone). `npm run bench:checks -- bare lent` runs these alone.
+ * What it costs to check 4,095 servers over HTTP every two seconds from one event loop. Contenders take turns, each in a
+ * process of its own, before one that answers for all of the servers, and counts: a bare loop that connects, writes, reads
+ * and resets; what no check over a kept connection can do without, a write and a read; the checks of a pool; these with
+ * `checkReusePool`; and HAProxy, where it is installed. Prints medians of three rounds: CPU of the process a check and in
+ * all, beside that of the bare loop, and the delay of the event loop; and how punctual checks are, with the busiest tenth of
+ * a second at the start.
+ * Run: `npm run bench:checks` (four minutes; leave the machine alone). `npm run bench:checks -- bare lent` runs these alone.
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,73 +14,123 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Reading } from './checks/contender.ts';
 import { HaproxyChecks } from './checks/haproxy.ts';
 
-const WARM_UP_MS = 6_000;
-const MEASURE_MS = 12_000;
+const ROUNDS = 3;
+const WARM_UP_MS = 5_000;
+const MEASURE_MS = 8_000;
+/** The event loop's delay is measured by itself: to look at it every millisecond costs CPU. */
+const DELAY_MS = 2_000;
 
 /** Something that checks, in a process of its own. */
 interface Contender {
-  /** CPU, from the first call to the second. */
   read(): Promise<Reading>;
+  /** The delay of the event loop from now to the next reading. */
+  watchDelay(): void;
   stop(): Promise<void>;
+}
+
+interface Figures {
+  readonly checks: number;
+  readonly cpuUs: number;
+  readonly sharePercent: number;
+  readonly last: Reading;
 }
 
 const NAMES = {
   bare: 'connect, write, read, reset',
   kept: 'kept connections, write and read',
-  floor: 'the same, together where due within 8 ms',
   pool: 'checks of a pool',
   lent: 'checks of a pool with checkReusePool',
   haproxy: 'HAProxy',
 } as const;
 
-const asked = process.argv.slice(2);
-const origin = fork(join(import.meta.dirname, 'checks/origin.ts'));
-const [port] = (await once(origin, 'message')) as [number];
-let bareUs = Number.NaN;
-try {
-  for (const [key, name] of Object.entries(NAMES)) if (asked.length === 0 || asked.includes(key)) await run(key, name);
-} finally {
-  origin.kill();
+type Key = keyof typeof NAMES;
+
+async function main(asked: readonly string[]): Promise<void> {
+  const keys = (Object.keys(NAMES) as Key[]).filter((key) => asked.length === 0 || asked.includes(key));
+  const rounds = new Map<Key, Figures[]>(keys.map((key) => [key, []]));
+  for (let round = 0; round < ROUNDS; round++)
+    for (const [key, figures] of rounds) {
+      const servers = await Servers.start();
+      const contender = key === 'haproxy' ? await HaproxyChecks.start(servers.port) : started(key, servers.port);
+      if (typeof contender === 'string') {
+        console.log(`${NAMES[key]}: skipped, ${contender}`);
+        rounds.delete(key);
+      } else figures.push(await measure(contender, servers));
+      servers.stop();
+    }
+  const bareUs = median(rounds.get('bare') ?? [], ({ cpuUs }) => cpuUs);
+  for (const [key, figures] of rounds) print(NAMES[key], figures, bareUs);
 }
 
-async function run(key: string, name: string): Promise<void> {
-  const contender = key === 'haproxy' ? await HaproxyChecks.start(port) : started(key);
-  if (typeof contender === 'string') {
-    console.log(`${name}: skipped, ${contender}`);
-    return;
-  }
+function print(name: string, figures: readonly Figures[], bareUs: number): void {
+  const [{ last }] = figures as [Figures];
+  const cpuUs = median(figures, (each) => each.cpuUs);
+  const delayMs = last.delayP99Ms === undefined ? undefined : median(figures, (each) => each.last.delayP99Ms ?? 0);
+  console.log(
+    `${last.name ?? name}: ${figures.map(({ checks }) => checks).join(', ')} in ${MEASURE_MS / 1_000} s each, ` +
+      `${cpuUs.toFixed(1)} µs CPU a check (${figures.map((each) => each.cpuUs.toFixed(0)).join(', ')}), ` +
+      `${(cpuUs / bareUs).toFixed(2)} of the bare loop, ${median(figures, (each) => each.sharePercent).toFixed(0)} % of a core` +
+      (delayMs === undefined ? '' : `; delay of the loop p99 ${delayMs.toFixed(1)} ms`),
+  );
+  for (const each of figures) for (const line of each.last.notes ?? []) console.log(`  ${line}`);
+}
+
+function median<T>(all: readonly T[], of: (each: T) => number): number {
+  const sorted = all.map(of).sort((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? Number.NaN;
+}
+
+async function measure(contender: Contender, servers: Servers): Promise<Figures> {
   try {
     await delay(WARM_UP_MS);
-    const [before, beganAt] = [await count(), performance.now()];
-    const first = await contender.read();
+    const [before, first, beganAt] = [await servers.count(), await contender.read(), performance.now()];
     await delay(MEASURE_MS);
-    const last = await contender.read();
-    const checks = (await count()) - before;
-    const elapsedMs = performance.now() - beganAt;
-    const cpuUs = last.cpuUs - first.cpuUs;
-    if (key === 'bare') bareUs = cpuUs / checks;
-    console.log(
-      `${last.name ?? name}: ${checks} in ${(elapsedMs / 1_000).toFixed(1)} s, ${(cpuUs / checks).toFixed(1)} µs CPU each ` +
-        `(${(cpuUs / checks / bareUs).toFixed(2)} of the bare loop), ${(cpuUs / elapsedMs / 10).toFixed(1)} % of a core` +
-        (last.delayP99Ms === undefined ? '' : `; delay of the loop p99 ${last.delayP99Ms.toFixed(1)} ms`),
-    );
-    for (const line of last.notes ?? []) console.log(`  ${line}`);
+    const { cpuUs } = await contender.read();
+    const checks = (await servers.count()) - before;
+    const used = cpuUs - first.cpuUs;
+    const sharePercent = used / (performance.now() - beganAt) / 10;
+    contender.watchDelay();
+    await delay(DELAY_MS);
+    return { checks, cpuUs: used / checks, sharePercent, last: await contender.read() };
   } finally {
     await contender.stop();
   }
 }
 
-async function count(): Promise<number> {
-  origin.send('count');
-  const [counted] = (await once(origin, 'message')) as [number];
-  return counted;
+/** A process that answers for all servers. */
+class Servers {
+  readonly port: number;
+  readonly #process: ChildProcess;
+
+  private constructor(process: ChildProcess, port: number) {
+    this.#process = process;
+    this.port = port;
+  }
+
+  static async start(): Promise<Servers> {
+    const child = fork(join(import.meta.dirname, 'checks/origin.ts'));
+    const [port] = (await once(child, 'message')) as [number];
+    return new Servers(child, port);
+  }
+
+  /** Answers so far. */
+  async count(): Promise<number> {
+    this.#process.send('count');
+    const [counted] = (await once(this.#process, 'message')) as [number];
+    return counted;
+  }
+
+  stop(): void {
+    this.#process.kill();
+  }
 }
 
-function started(key: string): Contender {
+function started(key: string, port: number): Contender {
   const child: ChildProcess = fork(join(import.meta.dirname, 'checks/contender.ts'), [key, String(port)], {
     execArgv: ['--expose-gc'],
   });
   return {
+    watchDelay: () => child.send('watch'),
     async read() {
       child.send('read');
       const [reading] = (await once(child, 'message')) as [Reading];
@@ -92,3 +143,5 @@ function started(key: string): Contender {
     },
   };
 }
+
+await main(process.argv.slice(2));

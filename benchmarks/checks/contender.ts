@@ -1,4 +1,4 @@
-/** One contender of `checks.ts` in this process: `node contender.ts bare|kept|floor|pool|lent <port of the origin>`. */
+/** One contender of `checks.ts` in this process: `node contender.ts bare|kept|pool|lent <port of the origin>`. */
 import { once } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
@@ -11,7 +11,7 @@ export const INTERVAL_MS = 2_000;
 /** What a contender has used so far. */
 export interface Reading {
   readonly cpuUs: number;
-  /** Of an event loop, since the last reading. */
+  /** Of an event loop, since it is watched. */
   readonly delayP99Ms?: number;
   /** What else it has to say; for who is read a second time. */
   readonly notes?: readonly string[];
@@ -27,22 +27,20 @@ if (file === import.meta.filename) contend(key as string, Number(port));
 function contend(key: string, port: number): void {
   let notes = (): string[] => [];
   if (key === 'pool' || key === 'lent') notes = poolChecks(port, key === 'lent');
-  else if (key === 'floor') floor(port);
   else bareLoop(port, key === 'kept');
   const histogram = monitorEventLoopDelay({ resolution: 1 });
   let isFirst = true;
-  process.on('message', () => {
+  process.on('message', (order) => {
+    if (order === 'watch') {
+      histogram.enable();
+      return;
+    }
     // What the start has left behind is not to be collected while checks are measured.
     if (isFirst) globalThis.gc?.();
     isFirst = false;
     const { user, system } = process.cpuUsage();
-    process.send?.({
-      cpuUs: user + system,
-      delayP99Ms: histogram.percentile(99) / 1e6 - 1,
-      notes: notes(),
-    } satisfies Reading);
-    histogram.reset();
-    histogram.enable();
+    const delayP99Ms = histogram.percentile(99) / 1e6 - 1;
+    process.send?.({ cpuUs: user + system, delayP99Ms, notes: notes() } satisfies Reading);
   });
   process.once('disconnect', () => process.exit());
 }
@@ -63,18 +61,6 @@ function bareLoop(port: number, keep: boolean): void {
     socket.once('connect', ask);
   };
   for (let i = 0; i < SERVERS; i++) setTimeout(begin, (i * INTERVAL_MS) / SERVERS);
-}
-
-/** The least that checks over kept connections cost: by one timer for those due within 8 ms, and nothing kept of them. */
-function floor(port: number): void {
-  const onread = { buffer: Buffer.alloc(16_384), callback: () => true };
-  const sockets = Array.from({ length: SERVERS }, () => net.connect({ port, host: '127.0.0.1', onread }));
-  const startedAt = performance.now();
-  let done = 0;
-  setInterval(() => {
-    const due = ((performance.now() - startedAt) * SERVERS) / INTERVAL_MS;
-    for (; done < due; done++) sockets[done % SERVERS]?.write(`${REQUEST}\r\n`, 'latin1');
-  }, 8);
 }
 
 /** Listens to checks until it is read first: what a listener costs is not what checks cost. */

@@ -66,6 +66,9 @@ export class HaproxyChecks {
     return Promise.resolve({ cpuUs: (Number(fields[11]) + Number(fields[12])) * TICK_US, name: this.#name });
   }
 
+  /** Its loop is not ours to look into. */
+  watchDelay(): void {}
+
   async stop(): Promise<void> {
     await this.#process.stop();
     rmSync(this.#folder, { recursive: true, force: true });

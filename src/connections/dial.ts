@@ -65,7 +65,7 @@ export class Dialer {
   dial(target: DialTarget, sni: string | undefined, onread?: OnRead, localAddress?: string): net.Socket {
     const { address } = target;
     let giveUp: (() => void) | undefined;
-    const where: net.NetConnectOpts = address.socketPath
+    const options: net.TcpNetConnectOpts | net.IpcNetConnectOpts = address.socketPath
       ? { path: address.socketPath }
       : {
           host: address.host,
@@ -75,9 +75,10 @@ export class Dialer {
           lookup: (name, options, callback) => {
             giveUp = this.#names.lookup(name, options, callback);
           },
-          ...(localAddress !== undefined && { localAddress }),
         };
-    const options = onread ? { ...where, onread: onread as unknown as net.OnReadOpts } : where;
+    if (localAddress !== undefined && !address.socketPath)
+      (options as net.TcpNetConnectOpts).localAddress = localAddress;
+    if (onread) options.onread = onread as unknown as net.OnReadOpts;
     const socket = target.tls
       ? this.#tls(target.address, target.tls, sni, options as tls.ConnectionOptions)
       : net.connect(options);

@@ -92,18 +92,19 @@ function httpCheck(stages: readonly HttpStage[]): HealthCheck {
       },
     }),
   );
+  const usesTls = stages.some(({ connect }) => connect.usesTls);
   const byStages: HealthCheck['run'] = (probe, onResult) => runStages(steps, probe, onResult);
+  const [stage, ...moreStages] = stages;
+  const [exchange, ...moreExchanges] = stage?.exchanges ?? [];
+  const asksOnce = exchange !== undefined && moreStages.length === 0 && moreExchanges.length === 0;
+  if (!asksOnce || stage?.connect !== CONNECT_AS_SERVER) return { usesTls, overHttp: true, run: byStages };
   return {
+    usesTls,
     overHttp: true,
-    usesTls: stages.some(({ connect }) => connect.usesTls),
     run(probe, onResult) {
-      const [stage] = stages;
-      const [exchange, ...more] = stage?.exchanges ?? [];
-      const single = stages.length === 1 && more.length === 0 && stage?.connect === CONNECT_AS_SERVER;
       const { target } = probe;
-      const lent = single && exchange && target.lend?.(serverName(target, exchange.request.host ?? undefined));
-      if (!lent) return byStages(probe, onResult);
-      return new LentProbe(lent, stage, exchange, probe, onResult, byStages).cancel;
+      const lent = target.lend?.(serverName(target, exchange.request.host ?? undefined));
+      return lent ? new LentProbe(lent, stage, exchange, probe, onResult, byStages).cancel : byStages(probe, onResult);
     },
   };
 }

@@ -130,26 +130,31 @@ export class ProbeConnection {
       ? dialer.dial({ ...target, tls: undefined }, undefined)
       : dialer.dial(target, sni, pastStream ? this.#onread : undefined);
     this.#watch(socket);
-    if (headerBeforeTls) socket.once('connect', () => this.#secure(socket, tls, sni));
+    if (this.#name !== undefined) this.#watchLookup(socket);
+    if (headerBeforeTls) socket.on('connect', () => this.#secure(socket, tls, sni));
     else {
-      if (tls) socket.once('connect', () => this.#enter('handshake'));
-      socket.once(readyEvent(target), () => this.#ready());
+      if (tls) socket.on('connect', () => this.#enter('handshake'));
+      socket.on(readyEvent(target), () => this.#ready());
     }
   }
 
   #watch(socket: Socket): void {
     this.#socket = socket;
-    // A check never keeps the process alive. Each further address of a name is tried on a handle of its own.
+    // A check never keeps the process alive.
     socket.unref();
+    // A plain socket below TLS is not heard any more: what goes wrong with it is told by the one above. What is told twice
+    // does no harm; `once` would cost another function for each.
+    socket.on('end', () => socket === this.#socket && this.#ended());
+    socket.on('error', (error) => socket === this.#socket && this.#fault(error));
+    socket.on('close', () => socket === this.#socket && this.#fail(PHASES[this.#phase].fault, 'connection closed'));
+  }
+
+  #watchLookup(socket: Socket): void {
+    // Each further address of a name is tried on a handle of its own.
     socket.on('connectionAttempt', () => socket.unref());
-    socket.once('lookup', () => {
+    socket.on('lookup', () => {
       this.#name = undefined;
     });
-    // A plain socket below TLS is not heard any more: what goes wrong with it is told by the one above.
-    const isHeard = (): boolean => socket === this.#socket;
-    socket.once('end', () => isHeard() && this.#ended());
-    socket.once('error', (error) => isHeard() && this.#fault(error));
-    socket.once('close', () => isHeard() && this.#fail(PHASES[this.#phase].fault, 'connection closed'));
   }
 
   /** A PROXY header is plain: TLS begins behind it. */
@@ -160,7 +165,7 @@ export class ProbeConnection {
       this.#sendHeader();
       const socket = this.#probe.dialer.secure(plain, this.#probe.target.address, settings, sni);
       this.#watch(socket);
-      socket.once('secureConnect', () => this.#ready());
+      socket.on('secureConnect', () => this.#ready());
     } catch (error) {
       this.#fail('SOCKERR', wordsOf(error));
     }
