@@ -60,11 +60,15 @@ const PHASES = {
   answer: { fault: 'SOCKERR', timeout: 'L7TOUT', missing: 'no complete answer' },
 } as const satisfies Record<string, { fault: CheckCode; timeout: CheckCode; missing: string }>;
 
+/** Of a probe that is over. */
+const OVER: ProbeProtocol = { reset: false, onReady: () => undefined };
+const NOBODY = (): void => {};
+
 /** The one connection of a probe: makes it, keeps its time limits, settles once, and closes it whatever happened. */
 export class ProbeConnection {
   readonly #probe: Probe;
-  readonly #protocol: ProbeProtocol;
-  readonly #onResult: (result: CheckResult) => void;
+  #protocol: ProbeProtocol;
+  #onResult: (result: CheckResult) => void;
   #phase: keyof typeof PHASES = 'connecting';
   #socket: Socket | undefined;
   #timer: Timer | undefined;
@@ -100,16 +104,18 @@ export class ProbeConnection {
 
   /** @param sent called when the bytes have left the process; its result ends the probe */
   send(bytes: Buffer, sent?: () => CheckResult | undefined): void {
-    this.#socket?.write(bytes, (error) => {
+    const written = (error: Error | null | undefined): void => {
       if (!error && sent) this.step(sent);
-    });
+    };
+    this.#socket?.write(bytes, sent && written);
   }
 
   /** Ends the probe with a result; what comes later is not heard. */
   settle(result: CheckResult): void {
     if (this.#settled) return;
+    const onResult = this.#onResult;
     this.#close(this.#protocol.reset);
-    this.#onResult(result);
+    onResult(result);
   }
 
   /** Ends the probe without a result. */
@@ -253,8 +259,13 @@ export class ProbeConnection {
   #close(reset: boolean): void {
     this.#settled = true;
     this.#timer?.cancel();
+    this.#timer = undefined;
     this.#protocol.onSettled?.();
+    // V8 may keep the socket for seconds. What the check knew need not stay with it.
+    this.#protocol = OVER;
+    this.#onResult = NOBODY;
     const socket = this.#socket;
+    this.#socket = undefined;
     if (!socket) return;
     // Only a plain TCP socket that is connected can be reset; Node throws for others, or would wait for the connection.
     const { target } = this.#probe;

@@ -38,7 +38,8 @@ export function runStages(stages: readonly Stage[], probe: Probe, onResult: (res
     const spentMs = answerMs === undefined && index > 0 ? Math.round(environment.now() - startedAt) : 0;
     const left = Math.max(1, connectMs - spentMs);
     const sni = serverName(target, stage.host);
-    current = new ProbeConnection({ ...probe, target, connectMs: left }, sni, conversation, (result) => {
+    const limited = target === probe.target && left === connectMs ? probe : { ...probe, target, connectMs: left };
+    current = new ProbeConnection(limited, sni, conversation, (result) => {
       if (result === PROCEED) start(index + 1);
       else onResult(placed(result, conversation));
     });

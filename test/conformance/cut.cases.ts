@@ -119,9 +119,9 @@ export const cutCases: readonly Case[] = [
           const timer = setInterval(() => {
             socket.write('x');
             if (--left === 0) clearInterval(timer);
-          }, 100);
+          }, 200);
         },
-        { timeout: { server: 600 } },
+        { timeout: { server: 1_200 } },
       );
       const answer = await front.send();
       assert.deepEqual([answer.body, answer.complete], ['xxxxxxxx', true]);

@@ -19,7 +19,7 @@ export const totalCases: readonly Case[] = [
     name: 'retries and all',
     async run(stage) {
       const { origin, front } = await stage.both(() => {}, {
-        timeout: { server: 40, total: 100 },
+        timeout: { server: 120, total: 300 },
         retryOn: 'response-timeout',
         retries: 100,
       });
@@ -37,7 +37,7 @@ export const totalCases: readonly Case[] = [
     async run(stage) {
       const { front } = await stage.both(
         ({ socket }) => socket.write('HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello'),
-        { timeout: { total: 60 } },
+        { timeout: { total: 400 } },
       );
       const answer = await front.send();
       assert.deepEqual([answer.status, answer.complete], [200, false]);
