@@ -3,7 +3,7 @@ import type { ResponseHead } from '../http1/response-head.ts';
 import type { ResponseEvents } from '../http1/response-parser.ts';
 import type { Cancel, CheckResult, HealthCheck, Probe } from './health-check.ts';
 import { HttpAnswer } from './http-answer.ts';
-import { requestBytes } from './http-request.ts';
+import { type CheckRequest, requestBytes } from './http-request.ts';
 import { type HttpExchange, type HttpStage, surroundingsOf } from './http-stage.ts';
 import { StepFault, StepRun } from './step-run.ts';
 
@@ -63,10 +63,13 @@ export class LentProbe implements Borrower {
     const answer = new HttpAnswer(exchange, new StepRun(probe), stage.keepsBodies);
     this.#answer = answer;
     const { authority, added } = surroundingsOf(stage, probe.target);
-    const request = orFault(() => answer.begin());
-    if ('result' in request) {
+    let request: CheckRequest;
+    try {
+      request = answer.begin();
+    } catch (error) {
+      const result = faultIn(error);
       // The caller must not hear of it before this returns.
-      queueMicrotask(() => this.#end(false) && onResult(request));
+      queueMicrotask(() => this.#end(false) && onResult(result));
       return;
     }
     this.#timer = probe.environment.setTimer(() => this.#onLimit(), this.#limitMs);
@@ -134,10 +137,13 @@ export class LentProbe implements Borrower {
   #judge(whole: boolean): void {
     const answer = this.#answer;
     if (!answer) return;
-    const result = orFault(() => {
+    let result: CheckResult | undefined;
+    try {
       const verdict = answer.verdict();
-      return verdict === 'held' ? answer.passed() : verdict;
-    });
+      result = verdict === 'held' ? answer.passed() : verdict;
+    } catch (error) {
+      result = faultIn(error);
+    }
     if (result && this.#end(whole && this.#keepAlive)) this.#onResult(result);
   }
 
@@ -154,12 +160,8 @@ export class LentProbe implements Borrower {
   }
 }
 
-/** What `ask` gives, or the result where a function of the user's failed in it. */
-function orFault<T>(ask: () => T): T | CheckResult {
-  try {
-    return ask();
-  } catch (error) {
-    if (error instanceof StepFault) return error.result;
-    throw error;
-  }
+/** The result where a function of the user's has failed; any other error is ours. */
+function faultIn(error: unknown): CheckResult {
+  if (error instanceof StepFault) return error.result;
+  throw error;
 }

@@ -368,7 +368,7 @@ export class HttpDispatch extends QueuedExchange implements HttpExchange, Outcom
     this.tracks?.end(flags, this.bytesIn, this.bytesOut);
     this.core.sessions.leave(this.session, this);
     this.core.ended(this);
-    if (!this.core.hearsRequests) return;
+    if (!this.core.hears('request')) return;
     const now = this.core.environment.now();
     this.core.emit('request', {
       method: this.method,

@@ -40,6 +40,7 @@ export function monitorEvents(core: PoolCore, monitor: () => Monitor, onDecided:
       else if (from === 'maint') core.markedUp(server as BackendServer);
     },
     onCheck(server, result, durationMs, byAgent) {
+      if (!core.hears('server:check')) return;
       const { code, status } = result;
       core.emit('server:check', {
         server: server.name,

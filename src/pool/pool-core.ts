@@ -129,8 +129,9 @@ export class PoolCore {
     this.choice = new Choice({ options, balancer, persistence, shared: admission.shared });
   }
 
-  get hearsRequests(): boolean {
-    return this.#outlet.listens('request');
+  /** Somebody listens to it: what is told often is put together only then. */
+  hears(event: keyof PoolEvents): boolean {
+    return this.#outlet.listens(event);
   }
 
   emit<E extends keyof PoolEvents>(event: E, payload: Parameters<PoolEvents[E]>[0]): void {
