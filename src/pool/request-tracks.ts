@@ -1,6 +1,6 @@
 import type { RequestContext } from '../core/context.ts';
 import type { TerminationFlags } from '../core/errors.ts';
-import { type OptionReader, OptionReader as Reader } from '../core/options.ts';
+import { OptionReader } from '../core/options.ts';
 import { isMisspelt } from '../persistence/entry-view.ts';
 import { readKey, readTableRef, splitTable, type TableSources, typeOf } from '../persistence/stick-options.ts';
 import type { Tracked, Tracking } from '../persistence/table.ts';
@@ -21,7 +21,7 @@ export function readTrack(rule: OptionReader, tables: TableSources): KeyPlan | u
   const { key: written, table: named } = typeof given === 'string' ? splitTable(given) : { key: given };
   const beside = rule.any('table');
   if (named !== undefined && beside !== undefined) rule.reject('table', "is said twice, in 'track' and in 'table'");
-  const read = new Reader({ track: written, table: named ?? beside }, rule.path, rule.faults);
+  const read = new OptionReader({ track: written, table: named ?? beside }, rule.path, rule.faults);
   const table = readTableRef(read, tables);
   if (table === undefined) return undefined;
   const key = readKey(read, 'track', typeOf(tables, table), FETCHES);
