@@ -1,5 +1,5 @@
-import type { ResponseHead } from '../http1/response-head.ts';
-import { type ResponseEvents, ResponseParser } from '../http1/response-parser.ts';
+import { ResponseParser } from '../http1/response-parser.ts';
+import { AnswerEvents } from './answer-events.ts';
 import type { CheckCode, CheckResult } from './health-check.ts';
 import { HttpAnswer } from './http-answer.ts';
 import { requestBytes } from './http-request.ts';
@@ -10,7 +10,7 @@ import type { StepRun } from './step-run.ts';
 import { inPlace } from './steps.ts';
 
 /** The requests of a check over one connection of HTTP/1, one after another, and the verdict on each answer. */
-export class HttpProbe implements Conversation, ResponseEvents {
+export class HttpProbe extends AnswerEvents implements Conversation {
   readonly reset = false;
   readonly #stage: HttpStage;
   readonly #surroundings: HttpSurroundings;
@@ -18,12 +18,11 @@ export class HttpProbe implements Conversation, ResponseEvents {
   readonly #parser: ResponseParser = new ResponseParser(this);
   #link: ProbeConnection | undefined;
   #at = -1;
-  #answer: HttpAnswer | undefined;
-  #keepAlive = false;
   #excess = false;
   #over = false;
 
   constructor(stage: HttpStage, surroundings: HttpSurroundings, run: StepRun) {
+    super();
     this.#stage = stage;
     this.#surroundings = surroundings;
     this.#run = run;
@@ -31,11 +30,11 @@ export class HttpProbe implements Conversation, ResponseEvents {
 
   get where(): string {
     if (this.#over) return '';
-    return this.#answer?.where ?? inPlace(this.#stage.place, 'http-check', this.#stage.connect.words);
+    return this.answer?.where ?? inPlace(this.#stage.place, 'http-check', this.#stage.connect.words);
   }
 
   get timeout(): CheckCode {
-    return this.#answer?.timeout ?? 'L7TOUT';
+    return this.answer?.timeout ?? 'L7TOUT';
   }
 
   onReady(connection: ProbeConnection): CheckResult | undefined {
@@ -51,32 +50,8 @@ export class HttpProbe implements Conversation, ResponseEvents {
 
   onClosed(): CheckResult | undefined {
     this.#parser.finish();
-    this.#keepAlive = false;
+    this.keepAlive = false;
     return this.#verdict();
-  }
-
-  onInterim(): void {}
-
-  onWhole(head: ResponseHead, body: string): void {
-    this.#keepAlive = head.keepAlive;
-    this.#answer?.onWhole(head, body);
-  }
-
-  onHead(head: ResponseHead): void {
-    this.#keepAlive = head.keepAlive;
-    this.#answer?.onHead(head);
-  }
-
-  onBody(buffer: Uint8Array, start: number, end: number): void {
-    this.#answer?.onBody(buffer, start, end);
-  }
-
-  onEnd(): void {
-    this.#answer?.onEnd();
-  }
-
-  onBad(reason: string): void {
-    this.#answer?.onBad(reason);
   }
 
   get #hasNext(): boolean {
@@ -87,15 +62,15 @@ export class HttpProbe implements Conversation, ResponseEvents {
     const exchange = this.#stage.exchanges[++this.#at];
     if (!exchange) return;
     const { authority, added } = this.#surroundings;
-    this.#answer = new HttpAnswer(exchange, this.#run, this.#stage.keepsBodies);
-    const request = this.#answer.begin();
+    this.answer = new HttpAnswer(exchange, this.#run, this.#stage.keepsBodies);
+    const request = this.answer.begin();
     this.#parser.reset(request.method);
     this.#link?.send(requestBytes(request, authority, added, !this.#hasNext));
   }
 
   /** Asked after each piece, not within it, so that an answer that came whole is read whole before the connection closes. */
   #verdict(): CheckResult | undefined {
-    const answer = this.#answer;
+    const answer = this.answer;
     const verdict = answer?.verdict();
     if (!answer || verdict === undefined) return undefined;
     if (verdict !== 'held') return verdict;
@@ -106,7 +81,7 @@ export class HttpProbe implements Conversation, ResponseEvents {
     const end = answer.end();
     if (end !== 'whole') return end;
     if (this.#excess) return answer.failed('bytes behind the answer');
-    return this.#keepAlive
+    return this.keepAlive
       ? this.#ask()
       : answer.failed('the server closes the connection after its answer; connect anew for the next request');
   }
