@@ -2,6 +2,7 @@ import { EventEmitter } from 'eventemitter3';
 import { ConfigError } from '../core/errors.ts';
 import { show } from '../core/options.ts';
 import { nearestName } from './nearest-name.ts';
+import { warnOf } from './warning.ts';
 
 type Listener = (...values: never[]) => unknown;
 type AnyListener = (this: unknown, ...values: unknown[]) => unknown;
@@ -95,8 +96,7 @@ export class GuardedEmitter<Events extends EventEmitter.ValidEventTypes> extends
     const warn = (error: unknown): void => {
       if (warned) return;
       warned = true;
-      const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-      process.emitWarning(`a listener of '${String(event)}' threw: ${what}`, 'EvenkeelWarning');
+      warnOf(`a listener of '${String(event)}' threw`, error);
     };
     const call = listener as unknown as AnyListener;
     const guard = function (this: unknown, ...values: unknown[]): void {

@@ -1,3 +1,4 @@
+import { warnOf } from '../core/warning.ts';
 import type { PoolOutlet } from './pool-core.ts';
 
 /** Tells of functions of the user's that failed: `sample:error`, or where nobody listens to that a warning of the process. */
@@ -29,10 +30,9 @@ export class SampleReports {
   #warn(sample: string, error: unknown): void {
     if (this.#warned.has(sample)) return;
     this.#warned.add(sample);
-    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    process.emitWarning(
-      `${sample} of the pool '${this.#poolName}' failed, is left out, and nobody listens to 'sample:error': ${what}`,
-      'EvenkeelWarning',
+    warnOf(
+      `${sample} of the pool '${this.#poolName}' failed, is left out, and nobody listens to 'sample:error'`,
+      error,
     );
   }
 }
