@@ -1,12 +1,10 @@
 /** HAProxy at the same: one thread, and nothing but checks. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findHaproxy, HaproxyProcess, RuntimeCommands, versionOf } from '../../test/support/haproxy-process.ts';
+import { usageOf } from '../load/process.ts';
 import { INTERVAL_MS, type Reading, SERVERS } from './contender.ts';
-
-/** Of `/proc/<pid>/stat`: USER_HZ, which is 100 on Linux whatever the kernel's own. */
-const TICK_US = 10_000;
 
 function configuration(port: number, stats: string): string {
   const servers = Array.from({ length: SERVERS }, (_, index) => `  server s${index} 127.0.0.1:${port} check`);
@@ -61,9 +59,7 @@ export class HaproxyChecks {
   }
 
   read(): Promise<Reading> {
-    // The name of the program, in brackets, is the second field; user and system time are the 14th and 15th.
-    const fields = readFileSync(`/proc/${this.#pid}/stat`, 'latin1').split(') ')[1]?.split(' ') ?? [];
-    return Promise.resolve({ cpuUs: (Number(fields[11]) + Number(fields[12])) * TICK_US, name: this.#name });
+    return Promise.resolve({ cpuUs: usageOf(this.#pid).cpuMicros, name: this.#name });
   }
 
   /** Its loop is not ours to look into. */
